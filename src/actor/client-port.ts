@@ -1,0 +1,83 @@
+import type { MessagePort } from 'node:worker_threads'
+import * as Comlink from 'comlink'
+import { type DeviceSession, RequestField, type SessionHello } from '../protocol/messages.js'
+import type { DeviceActor } from './device-actor.js'
+
+const methods = ['submit', 'stats']
+
+/**
+ * Serves one client on its port: a hello that brings the port for events, then comlink calls of {@link DeviceSession}.
+ * The session ends when the port closes, which Node does when the thread at the other end exits.
+ */
+export function serveClient(actor: DeviceActor, port: MessagePort): void {
+  port.once('message', (hello: Partial<SessionHello> | undefined) => {
+    const events = hello?.events
+    if (hello?.type !== 'hello' || typeof events?.postMessage !== 'function') {
+      port.close()
+      return
+    }
+    const session = actor.connect((event) => events.postMessage(event))
+    const served: DeviceSession = Object.freeze({
+      submit: (batch: Float64Array) => actor.submit(session, checkBatch(batch)),
+      stats: () => actor.stats(),
+    })
+    Comlink.expose(served, guarded(port))
+    port.once('close', () => {
+      events.close()
+      actor.end(session)
+    })
+  })
+  port.once('messageerror', () => port.close())
+}
+
+function checkBatch(batch: unknown): Float64Array {
+  if (!(batch instanceof Float64Array) || batch.length % RequestField.stride !== 0) {
+    throw new TypeError(`a batch is a Float64Array of ${RequestField.stride} numbers per request`)
+  }
+  return batch
+}
+
+/**
+ * Comlink trusts its messages: a malformed one throws in its listener, which would end the device worker and with it
+ * every other client. Only plain calls of the session's methods get through.
+ */
+function guarded(port: MessagePort): Comlink.Endpoint {
+  const listeners = new Map<unknown, (value: unknown) => void>()
+  return {
+    postMessage: (message, transfer) => port.postMessage(message, (transfer ?? []) as MessagePort[]),
+    addEventListener: (_type, listener) => {
+      const handler = (data: unknown): void => {
+        if (!isCall(data)) return
+        const event = { data } as MessageEvent
+        if (typeof listener === 'function') listener(event)
+        else listener.handleEvent(event)
+      }
+      listeners.set(listener, handler)
+      port.on('message', handler)
+    },
+    removeEventListener: (_type, listener) => {
+      const handler = listeners.get(listener)
+      if (handler) port.off('message', handler)
+    },
+  }
+}
+
+interface Call {
+  id: string
+  type: string
+  path: string[]
+  argumentList: { type: string; value: unknown }[]
+}
+
+function isCall(data: unknown): boolean {
+  const { id, type, path, argumentList } = (data ?? {}) as Partial<Call>
+  return (
+    typeof id === 'string' &&
+    type === 'APPLY' &&
+    Array.isArray(path) &&
+    path.length === 1 &&
+    methods.includes(path[0]!) &&
+    Array.isArray(argumentList) &&
+    argumentList.every((argument) => argument?.type === 'RAW')
+  )
+}

@@ -1,0 +1,53 @@
+import type { Allocation, DeviceLimits, GrantDevice } from '../device/seam.js'
+
+/** Counts the calls that reach a device: what coalescing saves is measured here, not guessed. */
+export class CountedDevice implements GrantDevice {
+  readonly calls = { allocate: 0, deallocate: 0, setUnmapNotify: 0, mmap: 0, munmap: 0, replaceMapping: 0 }
+  readonly #device: GrantDevice
+
+  constructor(device: GrantDevice) {
+    this.#device = device
+  }
+
+  get path(): string {
+    return this.#device.path
+  }
+
+  allocate(domid: number, flags: number, count: number): Allocation {
+    this.calls.allocate++
+    return this.#device.allocate(domid, flags, count)
+  }
+
+  deallocate(index: number, count: number): void {
+    this.calls.deallocate++
+    this.#device.deallocate(index, count)
+  }
+
+  setUnmapNotify(index: number, action: number, port: number): void {
+    this.calls.setUnmapNotify++
+    this.#device.setUnmapNotify(index, action, port)
+  }
+
+  mmap(index: number, count: number): number {
+    this.calls.mmap++
+    return this.#device.mmap(index, count)
+  }
+
+  munmap(address: number, length: number): void {
+    this.calls.munmap++
+    this.#device.munmap(address, length)
+  }
+
+  replaceMapping(address: number, length: number): void {
+    this.calls.replaceMapping++
+    this.#device.replaceMapping(address, length)
+  }
+
+  limits(): DeviceLimits {
+    return this.#device.limits()
+  }
+
+  close(): void {
+    this.#device.close()
+  }
+}

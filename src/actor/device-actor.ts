@@ -1,0 +1,285 @@
+import { threadId } from 'node:worker_threads'
+import { PAGE_SIZE } from '../abi.js'
+import type { GrantDevice } from '../device/seam.js'
+import { busyError, closedError, GrantError } from '../errors.js'
+import {
+  type BudgetOptions,
+  type DeviceStats,
+  Op,
+  type Reply,
+  RequestField,
+  type SessionEvent,
+} from '../protocol/messages.js'
+import { Admission } from './admission.js'
+import { Budget } from './budget.js'
+import { CountedDevice } from './counted-device.js'
+import { GrantRecords } from './grants.js'
+import { Leases } from './leases.js'
+import { MappingLedger } from './ledger.js'
+import { Releasing } from './releasing.js'
+import { Batch, Request } from './request.js'
+import { checkRequest } from './request-check.js'
+import { ClientSession } from './session.js'
+import { Sharing } from './sharing.js'
+
+/** Requests carried out in one turn, over all clients. Bounds how long one client can hold up another. */
+const TURN = 512
+
+export interface DeviceActorOptions {
+  /** Names this server in handles. */
+  server: string
+  budget: BudgetOptions
+  scrub: boolean
+  ledger: SharedArrayBuffer
+  /** Something failed that no caller waits for, like taking back the grants of a dead thread. */
+  onError(error: unknown): void
+}
+
+/**
+ * The owner of the device: everything that touches it happens in {@link #turn}, in order. Clients submit batches; a
+ * turn takes requests from all clients round robin, gives back first (that makes room), then shares.
+ */
+export class DeviceActor {
+  readonly #device: CountedDevice
+  readonly #budget: Budget
+  readonly #records = new GrantRecords()
+  readonly #releasing: Releasing
+  readonly #leases: Leases
+  readonly #admission: Admission
+  readonly #options: DeviceActorOptions
+  readonly #sessions = new Set<ClientSession>()
+  #turnScheduled = false
+  #closing: { resolve: () => void; promise: Promise<void> } | undefined
+  #closed = false
+  #operations = 0
+  #batches = 0
+
+  constructor(device: GrantDevice, options: DeviceActorOptions) {
+    this.#device = new CountedDevice(device)
+    this.#options = options
+    const { limit } = device.limits()
+    const { maxPages, maxPagesPerDomain } = options.budget
+    this.#budget = new Budget(maxPages ?? limit ?? Infinity, maxPagesPerDomain ?? Infinity)
+    const ledger = new MappingLedger(options.ledger)
+    this.#releasing = new Releasing(this.#device, ledger, options.scrub)
+    this.#leases = new Leases(this.#records, this.#releasing, this.#budget, options.onError)
+    const sharing = new Sharing(this.#device, this.#records, ledger, this.#probe())
+    this.#admission = new Admission(this.#budget, sharing, () => this.#schedule())
+  }
+
+  /** The index the next allocation gets. A driver without room even for this says so at the first share. */
+  #probe(): number {
+    try {
+      return this.#device.allocate(0, 0, 0).index
+    } catch (error) {
+      if (error instanceof GrantError && error.code === 'ENOSPC') return 0
+      throw error
+    }
+  }
+
+  get maxPages(): number {
+    return this.#budget.maxPages
+  }
+
+  connect(push: (event: SessionEvent) => void): ClientSession {
+    const session = new ClientSession(push)
+    this.#sessions.add(session)
+    const { server, budget } = this.#options
+    push({ type: 'welcome', server, maxQueue: budget.maxQueue, deviceThread: threadId })
+    if (this.#closing) push({ type: 'closing' })
+    return session
+  }
+
+  /** @returns when every request of the batch has been answered or has begun to wait */
+  submit(session: ClientSession, numbers: Float64Array): Promise<Reply> {
+    return new Promise((resolve) => {
+      const batch = new Batch(numbers.length / RequestField.stride, resolve)
+      this.#batches++
+      for (let at = 0; at < numbers.length; at += RequestField.stride) {
+        this.#receive(new Request(session, batch, numbers, at))
+      }
+      this.#schedule()
+    })
+  }
+
+  #receive(request: Request): void {
+    try {
+      checkRequest(request)
+      if (this.#closed || request.session.ended) throw closedError()
+      if (request.op === Op.share) {
+        if (this.#closing) throw closedError()
+        const { maxQueue } = this.#options.budget
+        if (this.#queued() >= maxQueue) throw busyError(maxQueue)
+      }
+    } catch (error) {
+      request.fail(error)
+      return
+    }
+    request.session.enqueue(request)
+  }
+
+  /**
+   * Not at once but after the messages that have already arrived: what several clients ask at the same moment is
+   * carried out together.
+   */
+  #schedule(): void {
+    if (this.#turnScheduled) return
+    this.#turnScheduled = true
+    setImmediate(() => {
+      this.#turnScheduled = false
+      this.#turn()
+    })
+  }
+
+  #turn(): void {
+    const shares: Request[] = []
+    for (const request of this.#take()) {
+      this.#operations++
+      if (request.op === Op.share) shares.push(request)
+      else this.#carryOut(request)
+    }
+    this.#releasing.flush()
+    this.#admission.admit(shares)
+    for (const session of this.#sessions) {
+      if (session.queued > 0) {
+        this.#schedule()
+        break
+      }
+    }
+    this.#finishClosing()
+  }
+
+  /** Up to TURN requests, one of each client in rotation. */
+  #take(): Request[] {
+    const taken: Request[] = []
+    let busy = [...this.#sessions].filter((session) => session.queued > 0)
+    while (busy.length > 0 && taken.length < TURN) {
+      for (const session of busy) taken.push(session.dequeue()!)
+      busy = busy.filter((session) => session.queued > 0)
+    }
+    return taken
+  }
+
+  #carryOut(request: Request): void {
+    try {
+      switch (request.op) {
+        case Op.unshare:
+          this.#leases.unshare(request)
+          return
+        case Op.attach:
+          this.#leases.attach(request)
+          return
+        case Op.detach:
+          this.#leases.detach(request)
+          return
+        case Op.setUnmapNotify:
+          this.#setUnmapNotify(request)
+          return
+        case Op.requestUnshare:
+          this.#leases.requestUnshare(request)
+          return
+        case Op.cancel:
+          this.#cancel(request)
+          return
+      }
+    } catch (error) {
+      request.fail(error)
+    }
+  }
+
+  #setUnmapNotify(request: Request): void {
+    const { a: id, b: offset, c: action, d: port, session } = request
+    const record = this.#records.get(id)
+    this.#leases.mustHold(record, session)
+    if (offset >= record.pages * PAGE_SIZE) {
+      throw new GrantError('ERR_GRANTS_PROTOCOL', `byte ${offset} is outside grant ${id}`)
+    }
+    this.#device.setUnmapNotify(record.index + offset, action, port)
+    const page = Math.floor(offset / PAGE_SIZE)
+    if (action === 0) record.armed.delete(page)
+    else record.armed.set(page, offset)
+    request.complete()
+  }
+
+  #cancel(request: Request): void {
+    const target = request.session.waiting.get(request.a)
+    if (target && (this.#admission.withdraw(target) || this.#leases.withdraw(target))) {
+      target.fail(new GrantError('ABORT_ERR', 'the request was withdrawn while it waited'))
+    }
+    request.complete()
+  }
+
+  /** The client is gone, or has closed: nothing it held is held any longer, what it owned goes back. */
+  end(session: ClientSession): void {
+    if (session.ended) return
+    session.ended = true
+    this.#sessions.delete(session)
+    while (session.dequeue()) {
+      // Dropped: nobody is left to be answered.
+    }
+    for (const request of session.waiting.values()) {
+      this.#admission.withdraw(request)
+    }
+    this.#leases.endOf(session)
+    this.#releasing.flush()
+    this.#schedule()
+  }
+
+  /**
+   * Gives everything back and closes the device. Without force it waits until every client has gone; with force what
+   * they still hold is replaced by zero pages.
+   */
+  async close(force: boolean): Promise<void> {
+    if (!this.#closing) {
+      let resolve = (): void => {}
+      const promise = new Promise<void>((r) => {
+        resolve = r
+      })
+      this.#closing = { resolve, promise }
+      for (const session of this.#sessions) session.push({ type: 'closing' })
+    }
+    this.#admission.failAll(closedError())
+    if (force) {
+      this.#leases.revokeAll()
+      this.#releasing.flush()
+      for (const session of [...this.#sessions]) this.#abandon(session)
+    }
+    this.#finishClosing()
+    await this.#closing.promise
+  }
+
+  #abandon(session: ClientSession): void {
+    for (let request = session.dequeue(); request; request = session.dequeue()) request.fail(closedError())
+    session.ended = true
+    this.#sessions.delete(session)
+  }
+
+  #finishClosing(): void {
+    if (!this.#closing || this.#closed || this.#sessions.size > 0) return
+    this.#closed = true
+    this.#device.close()
+    this.#closing.resolve()
+  }
+
+  #queued(): number {
+    let queued = 0
+    for (const session of this.#sessions) queued += session.queued
+    return queued
+  }
+
+  stats(): DeviceStats {
+    let waiting = 0
+    for (const session of this.#sessions) waiting += session.waiting.size
+    return {
+      grants: this.#records.live,
+      pages: this.#budget.pages,
+      domains: this.#budget.domains(),
+      queued: this.#queued(),
+      waiting,
+      clients: this.#sessions.size,
+      operations: this.#operations,
+      batches: this.#batches,
+      calls: { ...this.#device.calls },
+    }
+  }
+}

@@ -1,0 +1,193 @@
+import { GNTALLOC_FLAG_WRITABLE, PAGE_SIZE } from '../abi.js'
+import type { Allocation, GrantDevice } from '../device/seam.js'
+import { GrantError } from '../errors.js'
+import { ShareFlag } from '../protocol/messages.js'
+import { addLease, type GrantRecord, type GrantRecords } from './grants.js'
+import type { MappingLedger } from './ledger.js'
+import { diagnoseNoSpace, noSpaceError } from './no-space.js'
+import type { Request } from './request.js'
+
+/**
+ * Requests are merged up to this many pages. The saving is in the calls per request and is long used up by then, while
+ * a larger allocation is more likely to fail as a whole.
+ */
+const MERGE_PAGES = 1024
+
+/** A share request that has passed the budget. a = domid, b = pages, c = ShareFlag bits. */
+export type ShareRequest = Request
+
+type Failed = (request: ShareRequest, error: unknown) => void
+
+/**
+ * Turns admitted share requests into grants. Those for the same domain and access go out as one ALLOC, since the
+ * driver's cost is per call and grows with every grant alive; each gets its own sub-range, its own mmap, its own life.
+ */
+export class Sharing {
+  readonly #device: GrantDevice
+  readonly #records: GrantRecords
+  readonly #ledger: MappingLedger
+  #nextIndex: number
+  /** Pages allocated for a request that then failed, and that could not be given back at once. */
+  #strays: { index: number; count: number }[] = []
+
+  constructor(device: GrantDevice, records: GrantRecords, ledger: MappingLedger, nextIndex: number) {
+    this.#device = device
+    this.#records = records
+    this.#ledger = ledger
+    this.#nextIndex = nextIndex
+  }
+
+  /** Answers every request that gets its pages. The others are left to `failed`. */
+  share(requests: ShareRequest[], ownPages: number, failed: Failed): void {
+    this.retryStrays()
+    for (const group of groups(requests)) {
+      if (group.length === 1) {
+        this.#single(group[0]!, ownPages, failed)
+        continue
+      }
+      const pages = group.reduce((sum, request) => sum + request.b, 0)
+      if (this.#allocate(group, pages, failed) === undefined) continue
+      // Together they do not fit. Nobody may fail who would have succeeded alone, so each is tried alone, in order.
+      // One at least as large as another that has just failed is not tried: with a full grant table every failed
+      // ALLOC takes the driver's accounting one step nearer to its wedge.
+      let smallestFailed: { pages: number; error: GrantError } | undefined
+      for (const request of group) {
+        if (smallestFailed && request.b >= smallestFailed.pages) {
+          failed(request, retold(smallestFailed.error, request))
+          continue
+        }
+        this.#single(request, ownPages, (_, error) => {
+          if (error instanceof GrantError && error.code === 'ENOSPC')
+            smallestFailed = { pages: request.b, error }
+          failed(request, error)
+        })
+      }
+    }
+  }
+
+  #single(request: ShareRequest, ownPages: number, failed: Failed): void {
+    const error = this.#allocate([request], request.b, failed)
+    if (!error) return
+    if (error.code !== 'ENOSPC') {
+      failed(request, error)
+      return
+    }
+    try {
+      const verdict = diagnoseNoSpace(this.#device, this.#nextIndex, request.b, ownPages)
+      this.#nextIndex = verdict.nextIndex
+      failed(request, noSpaceError(this.#device, verdict.reason, request.a, request.b, error))
+    } catch {
+      // The probe itself failed otherwise: the first error is the one to report.
+      failed(request, error)
+    }
+  }
+
+  /** One ALLOC for all of `group`. @returns the error when it failed, having answered nobody */
+  #allocate(group: ShareRequest[], pages: number, failed: Failed): GrantError | undefined {
+    const { a: domid, c } = group[0]!
+    const writable = (c & ShareFlag.writable) !== 0
+    let allocation: Allocation
+    try {
+      allocation = this.#device.allocate(domid, writable ? GNTALLOC_FLAG_WRITABLE : 0, pages)
+    } catch (error) {
+      if (error instanceof GrantError) return error
+      throw error
+    }
+    this.#nextIndex = allocation.index + pages * PAGE_SIZE
+    let first = 0
+    for (const request of group) {
+      const index = allocation.index + first * PAGE_SIZE
+      const refs = allocation.refs.slice(first, first + request.b)
+      first += request.b
+      try {
+        this.#map(request, index, refs, writable)
+      } catch (error) {
+        this.#undo(index, request.b)
+        failed(request, error)
+      }
+    }
+    return undefined
+  }
+
+  #map(request: ShareRequest, index: number, refs: Uint32Array, writable: boolean): void {
+    const { a: domid, b: pages, session } = request
+    const address = this.#device.mmap(index, pages)
+    const record: GrantRecord = {
+      id: this.#records.nextId(),
+      domid,
+      pages,
+      writable,
+      index,
+      address,
+      refs,
+      owner: session,
+      leases: new Map(),
+      armed: new Map(),
+      memory: 'mapped',
+      staged: false,
+      deallocated: false,
+      slot: this.#ledger.record(address, pages * PAGE_SIZE),
+      unsharing: undefined,
+    }
+    addLease(record, session)
+    this.#records.add(record)
+    const values = new Float64Array(2 + pages)
+    values[0] = record.id
+    values[1] = address
+    values.set(refs, 2)
+    request.complete(values)
+  }
+
+  /** Gives back pages nobody got. When even that fails they are kept in mind and tried again. */
+  #undo(index: number, count: number): void {
+    this.#strays.push({ index, count })
+    this.retryStrays()
+  }
+
+  retryStrays(): void {
+    const strays = this.#strays
+    this.#strays = []
+    for (const run of strays) {
+      try {
+        this.#device.deallocate(run.index, run.count)
+      } catch {
+        this.#strays.push(run)
+      }
+    }
+  }
+}
+
+/** The same verdict for another request that was not tried. */
+function retold(error: GrantError, { a: domid, b: pages }: ShareRequest): GrantError {
+  const { errno, syscall, path, reason } = error
+  return new GrantError(
+    error.code,
+    `cannot grant ${pages} pages to domain ${domid}: fewer did not fit. ${error.message}`,
+    {
+      ...(errno !== undefined && { errno }),
+      ...(syscall !== undefined && { syscall }),
+      ...(path !== undefined && { path }),
+      ...(reason !== undefined && { reason }),
+      domid,
+      pages,
+    },
+  )
+}
+
+/** Same domain, same access, in order, up to MERGE_PAGES together. */
+function groups(requests: ShareRequest[]): ShareRequest[][] {
+  const open = new Map<number, { requests: ShareRequest[]; pages: number }>()
+  const all: ShareRequest[][] = []
+  for (const request of requests) {
+    const key = request.a * 2 + (request.c & ShareFlag.writable)
+    let group = open.get(key)
+    if (!group || group.pages + request.b > MERGE_PAGES) {
+      group = { requests: [], pages: 0 }
+      open.set(key, group)
+      all.push(group.requests)
+    }
+    group.requests.push(request)
+    group.pages += request.b
+  }
+  return all
+}

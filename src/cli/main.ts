@@ -1,0 +1,56 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { Command, InvalidArgumentError } from 'commander'
+import { demo } from './demo.js'
+import { doctor } from './doctor.js'
+import { share } from './share.js'
+
+const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+  version: string
+}
+
+function integer(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isInteger(value)) throw new InvalidArgumentError('must be an integer.')
+  return value
+}
+
+const program = new Command('xen-grants')
+  .description('Share memory between Xen domains')
+  .version(version)
+  .showHelpAfterError('(--help tells the options)')
+
+program
+  .command('demo')
+  .description('share a file with a peer, have the peer check every byte, give everything back')
+  .option('--file <path>', 'file to share', process.execPath)
+  .option('--domid <number>', 'on Xen: the domain the peer runs in, which must be this one', integer, 0)
+  .option('--device <path>', 'grant device', '/dev/xen/gntalloc')
+  .option('--threads <number>', 'filler threads', integer)
+  .option('--corrupt', 'change one byte on the way, to see the check fail')
+  .action(demo)
+
+program
+  .command('share')
+  .description('share a file with a domain until interrupted')
+  .requiredOption('--domid <number>', 'domain that may map the pages', integer)
+  .requiredOption('--file <path>', 'file to share')
+  .option('--writable', 'let that domain write')
+  .option('--json', 'print the grant as JSON')
+  .option('--device <path>', 'grant device', '/dev/xen/gntalloc')
+  .action(share)
+
+program
+  .command('doctor')
+  .description('tell what keeps this machine from granting pages, and what to type')
+  .option('--json', 'print the findings as JSON')
+  .option('--device <path>', 'grant device', '/dev/xen/gntalloc')
+  .action(doctor)
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  const { code, message } = error as NodeJS.ErrnoException
+  process.stderr.write(`xen-grants: ${message}${code ? ` [${code}]` : ''}\n`)
+  process.exitCode = 1
+}

@@ -1,0 +1,186 @@
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import * as Comlink from 'comlink'
+import { busyError, closedError, diedError, GrantError } from '../errors.js'
+import { fromEnvelope } from '../protocol/envelope.js'
+import {
+  type DeviceSession,
+  type DeviceStats,
+  Op,
+  type Reply,
+  RequestField,
+  type SessionEvent,
+  type SessionHello,
+} from '../protocol/messages.js'
+
+interface Pending {
+  resolve(values: Float64Array): void
+  reject(error: unknown): void
+}
+
+export interface ConnectionEvents {
+  onEvent(event: Exclude<SessionEvent, { type: 'reply' }>): void
+  /** The device worker is gone, or this connection has been closed by the other side. */
+  onLost(error: GrantError): void
+}
+
+/** Requests in one message at most: a longer one would hold up the answers to its first. */
+const BATCH = 1024
+
+/** Stands for the welcome among the pending requests, which are numbered from 1. */
+const WELCOME = 0
+
+/**
+ * A thread's own line to the device worker. Requests made in one turn of this thread's event loop travel together.
+ * Every request settles: with its answer, or when the line is lost.
+ */
+export class Connection {
+  readonly #port: MessagePort
+  readonly #events: MessagePort
+  /** Referenced as long as the connection: comlink drops the answers of a proxy that has been collected. */
+  readonly #session: Comlink.Remote<DeviceSession>
+  readonly #pending = new Map<number, Pending>()
+  #maxQueue = Infinity
+  #nextRequestId = 1
+  #outbox: number[] = []
+  #lost: GrantError | undefined
+  #closing = false
+
+  /** @param port one end of a channel whose other end the device worker serves; ownership passes to the connection */
+  constructor(port: MessagePort, events: ConnectionEvents) {
+    this.#port = port
+    const channel = new MessageChannel()
+    this.#events = channel.port1
+    const hello: SessionHello = { type: 'hello', events: channel.port2 }
+    port.postMessage(hello, [channel.port2])
+    this.#session = Comlink.wrap<DeviceSession>(port as Comlink.Endpoint)
+    this.#events.on('message', (event: SessionEvent) => {
+      if (event.type === 'reply') {
+        this.#settle(event.reply)
+        return
+      }
+      if (event.type === 'welcome') {
+        this.#maxQueue = event.maxQueue
+        this.#take(WELCOME)
+      }
+      if (event.type === 'closing') this.#closing = true
+      events.onEvent(event)
+    })
+    port.on('close', () => {
+      this.fail(this.#closing ? closedError() : diedError())
+      this.#events.close()
+      events.onLost(this.#lost!)
+    })
+    // Until the session is open somebody waits for it.
+    this.#expect(WELCOME, { resolve: () => {}, reject: () => {} })
+  }
+
+  /** Requests that have not been answered. */
+  get pending(): number {
+    return this.#pending.size
+  }
+
+  /**
+   * @returns the values of the answer, see `Op`
+   * @throws GrantError ERR_GRANTS_BUSY for a share when `maxQueue` requests are pending
+   */
+  request(op: number, a: number, b = 0, c = 0, d = 0): Promise<Float64Array> {
+    return this.start(op, a, b, c, d).answer
+  }
+
+  /** As {@link request}; the id is what {@link cancel} takes. */
+  start(op: number, a: number, b = 0, c = 0, d = 0): { id: number; answer: Promise<Float64Array> } {
+    const id = this.#nextRequestId++
+    if (this.#lost) return { id, answer: Promise.reject(this.#lost) }
+    // Giving back is never refused: it is what makes room.
+    if (op === Op.share && this.#pending.size >= this.#maxQueue) {
+      return { id, answer: Promise.reject(busyError(this.#maxQueue)) }
+    }
+    const answer = new Promise<Float64Array>((resolve, reject) => this.#expect(id, { resolve, reject }))
+    if (this.#outbox.length === 0) queueMicrotask(() => this.#flush())
+    this.#outbox.push(id, op, a, b, c, d)
+    return { id, answer }
+  }
+
+  /** Asks that a request which still waits be dropped. It then fails, unless it has just been carried out. */
+  cancel(id: number): void {
+    if (this.#pending.has(id)) void this.request(Op.cancel, id).catch(() => {})
+  }
+
+  stats(): Promise<DeviceStats> {
+    if (this.#lost) return Promise.reject(this.#lost)
+    // A comlink call stays pending for ever when the worker dies, so this one is listed among those that fail then.
+    const id = this.#nextRequestId++
+    return new Promise((resolve, reject) => {
+      this.#expect(id, { resolve: () => {}, reject })
+      this.#session
+        .stats()
+        .then(resolve, reject)
+        .finally(() => this.#take(id))
+    })
+  }
+
+  #flush(): void {
+    const outbox = this.#outbox
+    this.#outbox = []
+    const step = BATCH * RequestField.stride
+    for (let at = 0; at < outbox.length; at += step) {
+      const batch = Float64Array.from(outbox.slice(at, at + step))
+      this.#session.submit(batch).then(
+        (reply) => this.#settle(reply),
+        (error) =>
+          this.fail(
+            new GrantError('ERR_GRANTS_PROTOCOL', 'the device worker refused a batch', { cause: error }),
+          ),
+      )
+    }
+  }
+
+  #settle({ done, failed }: Reply): void {
+    for (let at = 0; at < done.length; ) {
+      const id = done[at]!
+      const count = done[at + 1]!
+      const pending = this.#take(id)
+      pending?.resolve(done.subarray(at + 2, at + 2 + count))
+      at += 2 + count
+    }
+    for (const { requestId, error } of failed) this.#take(requestId)?.reject(fromEnvelope(error))
+  }
+
+  #expect(id: number, pending: Pending): void {
+    if (this.#pending.size === 0) this.#ref()
+    this.#pending.set(id, pending)
+  }
+
+  #take(id: number): Pending | undefined {
+    const pending = this.#pending.get(id)
+    this.#pending.delete(id)
+    if (this.#pending.size === 0) this.#unref()
+    return pending
+  }
+
+  /** Rejects everything pending and everything to come. The first error stays. */
+  fail(error: GrantError): void {
+    this.#lost ??= error
+    const pending = [...this.#pending.values()]
+    this.#pending.clear()
+    this.#unref()
+    for (const { reject } of pending) reject(this.#lost)
+  }
+
+  close(): void {
+    this.fail(closedError())
+    this.#port.close()
+    this.#events.close()
+  }
+
+  /** While something is pending, it keeps the process alive. */
+  #ref(): void {
+    this.#port.ref()
+    this.#events.ref()
+  }
+
+  #unref(): void {
+    this.#port.unref()
+    this.#events.unref()
+  }
+}

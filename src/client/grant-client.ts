@@ -1,0 +1,308 @@
+import { createHistogram, performance, type RecordableHistogram } from 'node:perf_hooks'
+import { MessagePort } from 'node:worker_threads'
+import { DOMID_FIRST_RESERVED } from '../abi.js'
+import {
+  checkBoolean,
+  checkInteger,
+  checkOptions,
+  checkSignal,
+  invalidArgType,
+  outOfRange,
+} from '../arguments.js'
+import { closedError, GrantError } from '../errors.js'
+import { type FillerOptions, FillerPool } from '../fill/pool.js'
+import { Grant } from '../grants/grant.js'
+import { checkHandle, type GrantHandle } from '../grants/handle.js'
+import { Op, type SessionEvent, ShareFlag, UnshareFlag } from '../protocol/messages.js'
+import { Connection } from './connection.js'
+import type { ClientStats } from './stats.js'
+import { assertSupported } from './support.js'
+import type { ThreadContext } from './thread-context.js'
+
+export interface ShareOptions {
+  /** The domain that may map the pages: 0 to 32751 (0x7FEF). */
+  domid: number
+  /** Pages of 4096 bytes: 1 to 1048576 (4 GiB). */
+  pages: number
+  /** Whether that domain may write. Default false. */
+  writable?: boolean
+  /** Wait for pages to come free instead of failing when a budget or the driver's limit is used up. Default false. */
+  wait?: boolean
+  signal?: AbortSignal
+}
+
+export interface ConnectOptions {
+  /** The filler threads of this thread's grants; they start when first needed. */
+  fillers?: FillerOptions
+}
+
+export interface CloseOptions {
+  /** Do not wait for running fills and other threads: abort them, take the memory away. Default false. */
+  force?: boolean
+}
+
+/** Largest grant: one view reaches no further on every supported Node. */
+const MAX_PAGES = 2 ** 20
+const IN_PLACE_BELOW = 8 << 20
+
+/** A thread's access to a GrantServer of the same process, straight to its device worker. */
+export class GrantClient {
+  readonly #context: ThreadContext
+  readonly #latency: RecordableHistogram = createHistogram()
+  readonly #fills = { count: 0, bytes: 0, milliseconds: 0 }
+  /** Shares that are on their way, with what withdraws them while they wait. */
+  readonly #sharing = new Map<Promise<unknown>, () => void>()
+  #closing: Promise<void> | undefined
+
+  private constructor(context: Omit<ThreadContext, 'filled'>) {
+    this.#context = {
+      ...context,
+      filled: (bytes, milliseconds) => {
+        this.#fills.count++
+        this.#fills.bytes += bytes
+        this.#fills.milliseconds += milliseconds
+      },
+    }
+  }
+
+  /**
+   * @param port what `server.connect()` returned, transferred to this thread; it belongs to the client from now on
+   * @throws GrantError ERR_GRANTS_CLOSED, ERR_GRANTS_WORKER_DIED, ERR_GRANTS_UNSUPPORTED
+   */
+  static async connect(port: MessagePort, options?: ConnectOptions): Promise<GrantClient> {
+    const { fillers } = checkOptions<ConnectOptions>('options', options, ['fillers'])
+    const checkedFillers = checkFillers(fillers)
+    if (!(port instanceof MessagePort))
+      throw invalidArgType('port', 'a MessagePort from server.connect()', port)
+    assertSupported()
+    const memory = await import('../memory/view.js')
+    FillerPool.preload()
+    const grants = new Map<number, Grant>()
+    const revokeAll = (error: GrantError): void => {
+      for (const grant of [...grants.values()]) grant.revoke(error)
+    }
+    return new Promise((resolve, reject) => {
+      let client: GrantClient | undefined
+      const connection = new Connection(port, {
+        onEvent: (event) => {
+          if (event.type === 'welcome') {
+            const { server, deviceThread } = event
+            const pool = new FillerPool(checkedFillers, () => {})
+            const inPlaceBelow = checkedFillers.inPlaceBelow ?? IN_PLACE_BELOW
+            const context = { connection, fillers: pool, inPlaceBelow, memory, server, deviceThread, grants }
+            client = new GrantClient(context)
+            resolve(client)
+          } else {
+            if (client) client.#handle(event)
+          }
+        },
+        onLost: (error) => {
+          revokeAll(error)
+          reject(error)
+        },
+      })
+    })
+  }
+
+  #handle(event: SessionEvent): void {
+    switch (event.type) {
+      case 'revoked':
+        this.#context.grants
+          .get(event.id)
+          ?.revoke(new GrantError('ERR_GRANTS_UNSHARED', `grant ${event.id} was taken back by force`))
+        break
+      case 'unshare-requested':
+        // What goes wrong is reported by the device worker: the grant can be unshared again.
+        void this.#context.grants
+          .get(event.id)
+          ?.unshare()
+          .catch(() => {})
+        break
+      case 'closing':
+        void this.close()
+        break
+    }
+  }
+
+  /**
+   * Grants fresh, zeroed pages to another domain.
+   *
+   * @throws GrantError ENOSPC (see `reason`), ENOMEM, ERR_GRANTS_QUOTA, ERR_GRANTS_BUSY, ERR_GRANTS_CLOSED,
+   * ERR_GRANTS_WORKER_DIED; RangeError or TypeError before anything is done; the signal's reason
+   */
+  async share(options: ShareOptions): Promise<Grant> {
+    const { domid, pages, writable, wait, signal } = checkShare(options)
+    if (this.#closing) throw closedError()
+    const began = performance.now()
+    const { connection } = this.#context
+    const flags = (writable ? ShareFlag.writable : 0) | (wait ? ShareFlag.wait : 0)
+    const { id, answer } = connection.start(Op.share, domid, pages, flags)
+    const withdraw = (): void => connection.cancel(id)
+    const sharing = this.#abortable(answer, signal, withdraw)
+    this.#sharing.set(sharing, withdraw)
+    try {
+      const values = await sharing
+      const refs = Uint32Array.from(values.subarray(2))
+      const facts = { id: values[0]!, address: values[1]!, domid, writable, refs, owner: true }
+      return new Grant(facts, this.#context)
+    } catch (error) {
+      if (this.#closing && error instanceof GrantError && error.code === 'ABORT_ERR') throw closedError()
+      throw error
+    } finally {
+      this.#sharing.delete(sharing)
+      this.#latency.record(Math.max(1, Math.round((performance.now() - began) * 1e6)))
+    }
+  }
+
+  /** Rejects with the signal's reason at once; a grant that arrives after that goes straight back. */
+  #abortable(
+    answer: Promise<Float64Array>,
+    signal: AbortSignal | undefined,
+    withdraw: () => void,
+  ): Promise<Float64Array> {
+    if (!signal) return answer
+    return new Promise((resolve, reject) => {
+      const abort = (): void => {
+        withdraw()
+        reject(signal.reason)
+        answer
+          .then(
+            ([id]) => this.#context.connection.request(Op.unshare, id!, UnshareFlag.force),
+            () => {},
+          )
+          .then(
+            () => {},
+            () => {},
+          )
+      }
+      signal.addEventListener('abort', abort, { once: true })
+      answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+    })
+  }
+
+  /**
+   * Another thread's grant, here: the same pages, a view of this thread's own. They stay mapped until this thread has
+   * unshared its Grant too, which returns the lease but takes nothing back.
+   *
+   * @throws GrantError ERR_GRANTS_UNSHARED when the grant is gone
+   */
+  async attach(handle: GrantHandle): Promise<Grant> {
+    const { server, id } = checkHandle(handle)
+    if (server !== this.#context.server) throw invalidArgType('handle', 'a handle of the same server', handle)
+    if (this.#closing) throw closedError()
+    const existing = this.#context.grants.get(id)
+    if (existing) return existing
+    const values = await this.#context.connection.request(Op.attach, id)
+    const raced = this.#context.grants.get(id)
+    if (raced) {
+      // Two attaches of one thread share one Grant, and one lease.
+      await this.#context.connection.request(Op.detach, id)
+      return raced
+    }
+    const refs = Uint32Array.from(values.subarray(4))
+    const facts = {
+      id,
+      address: values[0]!,
+      domid: values[1]!,
+      writable: values[3] === 1,
+      refs,
+      owner: false,
+    }
+    return new Grant(facts, this.#context)
+  }
+
+  async stats(): Promise<ClientStats> {
+    const device = await this.#context.connection.stats()
+    const { count, bytes, milliseconds } = this.#fills
+    const ms = (p: number): number => (this.#latency.count === 0 ? 0 : this.#latency.percentile(p) / 1e6)
+    return {
+      ...device,
+      shareLatency: {
+        count: this.#latency.count,
+        p50: ms(50),
+        p99: ms(99),
+        max: this.#latency.count ? this.#latency.max / 1e6 : 0,
+      },
+      fills: {
+        count,
+        bytes,
+        milliseconds,
+        bytesPerSecond: milliseconds === 0 ? 0 : (bytes / milliseconds) * 1000,
+      },
+    }
+  }
+
+  /** Unshares this thread's grants, returns its leases and hangs up. Calling it again waits for the same end. */
+  close(options?: CloseOptions): Promise<void> {
+    const { force = false } = checkOptions<CloseOptions>('options', options, ['force'])
+    checkBoolean('options.force', force)
+    if (force) this.#forced = true
+    this.#closing ??= this.#close()
+    if (force)
+      for (const grant of this.#context.grants.values()) void grant.unshare({ force }).catch(() => {})
+    return this.#closing
+  }
+
+  #forced = false
+
+  async #close(): Promise<void> {
+    const { connection, fillers, grants } = this.#context
+    for (const withdraw of this.#sharing.values()) withdraw()
+    await Promise.allSettled(this.#sharing.keys())
+    // What fails here is tried once more by the device worker when the line closes, and reported by it.
+    await Promise.allSettled([...grants.values()].map((grant) => grant.unshare({ force: this.#forced })))
+    // Only when no thread of ours can touch the memory does the device worker hear that nobody holds it.
+    await fillers.close()
+    connection.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /**
+   * The device worker is dead and the memory has been made harmless.
+   * @internal
+   */
+  lost(error: GrantError): void {
+    this.#context.connection.fail(error)
+    for (const grant of [...this.#context.grants.values()]) grant.revoke(error)
+  }
+}
+
+function checkShare(
+  options: unknown,
+): Required<Omit<ShareOptions, 'signal'>> & { signal: AbortSignal | undefined } {
+  if (options === undefined) throw invalidArgType('options', 'an object with domid and pages', options)
+  const {
+    domid,
+    pages,
+    writable = false,
+    wait = false,
+    signal,
+  } = checkOptions<ShareOptions>('options', options, ['domid', 'pages', 'writable', 'wait', 'signal'])
+  checkInteger('options.domid', domid, 0, 0xffff)
+  if (domid >= DOMID_FIRST_RESERVED) {
+    const why = `below ${DOMID_FIRST_RESERVED} (0x7FF0): what is granted to a reserved domid can never be mapped`
+    throw outOfRange('options.domid', why, domid)
+  }
+  checkInteger('options.pages', pages, 1, MAX_PAGES)
+  checkBoolean('options.writable', writable)
+  checkBoolean('options.wait', wait)
+  checkSignal('options.signal', signal)
+  return { domid, pages, writable, wait, signal }
+}
+
+export function checkFillers(value: unknown): FillerOptions {
+  const fillers = checkOptions<FillerOptions>('options.fillers', value, [
+    'threads',
+    'inPlaceBelow',
+    'abortGrace',
+  ])
+  if (fillers.threads !== undefined) checkInteger('options.fillers.threads', fillers.threads, 1, 1024)
+  if (fillers.inPlaceBelow !== undefined)
+    checkInteger('options.fillers.inPlaceBelow', fillers.inPlaceBelow, 0)
+  if (fillers.abortGrace !== undefined)
+    checkInteger('options.fillers.abortGrace', fillers.abortGrace, 0, 0x7fff_ffff)
+  return fillers
+}

@@ -1,0 +1,9 @@
+import type { DeviceStats } from '../protocol/messages.js'
+
+/** Numbers of the whole server, and of this thread's use of it. Times are in milliseconds. */
+export interface ClientStats extends DeviceStats {
+  /** From share() to its grant, in this thread. */
+  shareLatency: { count: number; p50: number; p99: number; max: number }
+  /** Fills of this thread. `milliseconds` adds up fills that ran side by side. */
+  fills: { count: number; bytes: number; milliseconds: number; bytesPerSecond: number }
+}

@@ -1,0 +1,184 @@
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
+import {
+  AllocGref,
+  DeallocGref,
+  IOCTL_GNTALLOC_ALLOC_GREF,
+  IOCTL_GNTALLOC_DEALLOC_GREF,
+  IOCTL_GNTALLOC_SET_UNMAP_NOTIFY,
+  PAGE_SIZE,
+  UnmapNotify,
+} from '../abi.js'
+import { describeErrno, GrantError, systemCallError } from '../errors.js'
+import { AllocationMap } from './allocations.js'
+import { ioctl, MAP_SHARED, mapZeroPages, mmap, munmap, PROT_READ, PROT_WRITE } from './libc.js'
+import { openFailure } from './open-failure.js'
+import type { Allocation, DeviceLimits, GrantDevice } from './seam.js'
+
+export const GNTALLOC_PATH = '/dev/xen/gntalloc'
+
+const LIMIT_FILE = '/sys/module/xen_gntalloc/parameters/limit'
+const FREE_PER_ITERATION_FILE = '/sys/module/grant_table/parameters/free_per_iteration'
+
+/** /dev/xen/gntalloc, one open file of it. */
+export class GntallocDevice implements GrantDevice {
+  readonly path: string
+  // Node knows the descriptor, so it closes it when the worker that opened it ends for whatever reason.
+  #fd: number
+  readonly #allocations = new AllocationMap()
+  // The ioctl buffers are reused: an ALLOC of thousands of pages would otherwise make garbage on every call.
+  #allocBuffer = new DataView(new ArrayBuffer(AllocGref.size))
+  readonly #deallocBuffer = new DataView(new ArrayBuffer(DeallocGref.size))
+  readonly #notifyBuffer = new DataView(new ArrayBuffer(UnmapNotify.size))
+
+  /** @throws GrantError when `path` cannot be opened or is not a grant device; the message says what to do. */
+  constructor(path: string = GNTALLOC_PATH) {
+    this.path = path
+    try {
+      // Read and write: the driver lets a read-only file map nothing, not even for reading.
+      this.#fd = openSync(path, constants.O_RDWR | constants.O_NOCTTY)
+    } catch (error) {
+      throw openFailure(path, error)
+    }
+    try {
+      this.#checkIsGrantDevice()
+    } catch (error) {
+      this.close()
+      throw error
+    }
+  }
+
+  allocate(domid: number, flags: number, count: number): Allocation {
+    const errno = this.#alloc(domid, flags, count)
+    if (errno !== 0) {
+      const what = `allocating ${pages(count)} for domain ${domid}`
+      throw systemCallError(errno, 'ioctl', what, { path: this.path, domid, pages: count })
+    }
+    const buffer = this.#allocBuffer
+    const index = Number(buffer.getBigUint64(AllocGref.index, true))
+    if (!Number.isSafeInteger(index)) {
+      throw new Error(
+        `${this.path} returned the file offset ${index}, beyond 2^53: close and reopen the device`,
+      )
+    }
+    const refs = new Uint32Array(buffer.buffer, AllocGref.grefIds, count).slice()
+    if (count > 0) this.#allocations.add(index, count)
+    if (refs.includes(0)) {
+      this.deallocate(index, count)
+      throw new Error(
+        `${this.path} returned grant reference 0, which Xen reserves: this driver cannot be trusted`,
+      )
+    }
+    return { index, refs }
+  }
+
+  deallocate(index: number, count: number): void {
+    const buffer = this.#deallocBuffer
+    buffer.setBigUint64(DeallocGref.index, BigInt(index), true)
+    buffer.setUint32(DeallocGref.count, count, true)
+    this.#request(IOCTL_GNTALLOC_DEALLOC_GREF, buffer, `freeing ${pages(count)} at index ${index}`, count)
+    this.#allocations.remove(index, count)
+  }
+
+  setUnmapNotify(index: number, action: number, port: number): void {
+    const buffer = this.#notifyBuffer
+    buffer.setBigUint64(UnmapNotify.index, BigInt(index), true)
+    buffer.setUint32(UnmapNotify.action, action, true)
+    buffer.setUint32(UnmapNotify.eventChannelPort, port, true)
+    const what = `setting unmap notification ${action} (port ${port}) at index ${index}`
+    this.#request(IOCTL_GNTALLOC_SET_UNMAP_NOTIFY, buffer, what)
+  }
+
+  mmap(index: number, count: number): number {
+    if (this.#allocations.spansTwo(index, count)) {
+      // The driver would accept it and take a reference from a stranger's grant at unmap.
+      throw new Error(`mapping ${pages(count)} at index ${index} would span two allocations of ${this.path}`)
+    }
+    return mmap({
+      length: count * PAGE_SIZE,
+      prot: PROT_READ | PROT_WRITE,
+      flags: MAP_SHARED,
+      fd: this.#fd,
+      offset: index,
+      what: `mapping ${pages(count)} at index ${index} of ${this.path}`,
+    })
+  }
+
+  munmap(address: number, length: number): void {
+    munmap(address, length)
+  }
+
+  replaceMapping(address: number, length: number): void {
+    mapZeroPages(address, length)
+  }
+
+  limits(): DeviceLimits {
+    // Linux tells no one how large the grant table is, so tableCapacity stays unknown.
+    return { limit: readNumber(LIMIT_FILE), freePerIteration: readNumber(FREE_PER_ITERATION_FILE) }
+  }
+
+  close(): void {
+    if (this.#fd < 0) return
+    const fd = this.#fd
+    // Forgotten first: the number may belong to another file as soon as it is closed.
+    this.#fd = -1
+    closeSync(fd)
+  }
+
+  #alloc(domid: number, flags: number, count: number): number {
+    const size = Math.max(AllocGref.size, AllocGref.grefIds + 4 * count)
+    if (this.#allocBuffer.byteLength < size) this.#allocBuffer = new DataView(new ArrayBuffer(size))
+    const buffer = this.#allocBuffer
+    buffer.setUint16(AllocGref.domid, domid, true)
+    buffer.setUint16(AllocGref.flags, flags, true)
+    buffer.setUint32(AllocGref.count, count, true)
+    return ioctl(this.#fd, IOCTL_GNTALLOC_ALLOC_GREF, bytes(buffer))
+  }
+
+  #request(request: number, buffer: DataView, what: string, count?: number): void {
+    const errno = ioctl(this.#fd, request, bytes(buffer))
+    if (errno === 0) return
+    const fields = count === undefined ? { path: this.path } : { path: this.path, pages: count }
+    throw systemCallError(errno, 'ioctl', what, fields)
+  }
+
+  #checkIsGrantDevice(): void {
+    if (!fstatSync(this.#fd).isCharacterDevice()) {
+      throw new GrantError(
+        'ENODEV',
+        `${this.path} is not a character device; the grant device is ${GNTALLOC_PATH}`,
+        {
+          path: this.path,
+        },
+      )
+    }
+    // Count 0 changes nothing. ENOSPC is an answer only this driver gives: full, and whoever allocates finds out why.
+    const errno = this.#alloc(0, 0, 0)
+    if (errno === 0 || describeErrno(errno).code === 'ENOSPC') return
+    const what = `${this.path} does not answer as a grant device, which is ${GNTALLOC_PATH}`
+    throw systemCallError(errno, 'ioctl', what, { path: this.path })
+  }
+}
+
+/** The device worker's way in, see DeviceModule. */
+export function openDevice(options: unknown): GrantDevice {
+  return new GntallocDevice((options as { path?: string } | undefined)?.path)
+}
+
+function bytes(view: DataView): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
+}
+
+function pages(count: number): string {
+  return count === 1 ? '1 page' : `${count} pages`
+}
+
+/** A kernel may lack the parameter, or keep it from this user (0600): then the value is unknown, which is no error. */
+function readNumber(path: string): number | undefined {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8').trim()
+  } catch {
+    return undefined
+  }
+  return /^-?\d+$/.test(text) ? Number(text) : undefined
+}

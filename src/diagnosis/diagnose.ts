@@ -1,0 +1,49 @@
+import { checkOptions, invalidArgType } from '../arguments.js'
+import { checkCapacity } from './capacity.js'
+import {
+  checkDeferredRate,
+  checkDevice,
+  checkHypervisor,
+  checkNode,
+  checkPlatform,
+  type Finding,
+} from './checks.js'
+import { type System, thisSystem } from './system.js'
+
+export interface DiagnoseOptions {
+  /** Default '/dev/xen/gntalloc'. */
+  device?: string
+}
+
+export interface Diagnosis {
+  /** True when pages can be granted on this machine now. */
+  ready: boolean
+  findings: Finding[]
+}
+
+/**
+ * Looks for everything that keeps this machine from granting pages, and says what to type about it. Grants up to 1024
+ * pages for a moment to see how many are free; changes nothing.
+ */
+export async function diagnose(options?: DiagnoseOptions): Promise<Diagnosis> {
+  const { device = '/dev/xen/gntalloc' } = checkOptions<DiagnoseOptions>('options', options, ['device'])
+  if (typeof device !== 'string') throw invalidArgType('options.device', 'a path', device)
+  return diagnoseSystem(thisSystem, device)
+}
+
+/** Stops at the first thing that makes the rest meaningless. */
+export async function diagnoseSystem(system: System, device: string): Promise<Diagnosis> {
+  const findings: Finding[] = []
+  const blocked = (finding: Finding): boolean => {
+    findings.push(finding)
+    return finding.status === 'missing'
+  }
+  const ready =
+    !blocked(checkNode(system)) &&
+    !blocked(checkPlatform(system)) &&
+    !blocked(await checkHypervisor(system)) &&
+    !blocked(await checkDevice(system, device)) &&
+    !(await checkCapacity(system, device)).some(blocked)
+  if (ready) findings.push(await checkDeferredRate(system))
+  return { ready, findings }
+}

@@ -1,0 +1,42 @@
+import { access, constants, readFile, stat } from 'node:fs/promises'
+
+/** What the checks look at, apart from the device itself. Replaced in tests. */
+export interface System {
+  platform: string
+  arch: string
+  nodeVersion: string
+  /** Content of a small file without its last newline, or the errno name of why not. */
+  read(path: string): Promise<{ text: string } | { code: string }>
+  /** Whether the file is there, is a character device, and may be opened for reading and writing. */
+  inspect(path: string): Promise<{ exists: boolean; characterDevice: boolean; accessible: boolean }>
+}
+
+export const thisSystem: System = {
+  platform: process.platform,
+  arch: process.arch,
+  nodeVersion: process.versions.node,
+  async read(path) {
+    try {
+      return { text: (await readFile(path, 'utf8')).trimEnd() }
+    } catch (error) {
+      return { code: codeOf(error) }
+    }
+  },
+  async inspect(path) {
+    try {
+      const characterDevice = (await stat(path)).isCharacterDevice()
+      const accessible = await access(path, constants.R_OK | constants.W_OK).then(
+        () => true,
+        () => false,
+      )
+      return { exists: true, characterDevice, accessible }
+    } catch (error) {
+      // A directory on the way that may not be searched hides whether the file exists: that is a matter of permission.
+      return { exists: codeOf(error) !== 'ENOENT', characterDevice: false, accessible: false }
+    }
+  },
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? 'unknown error'
+}

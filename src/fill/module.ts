@@ -1,0 +1,82 @@
+import { invalidArgType } from '../arguments.js'
+import { throughGate } from '../memory/native-gate.js'
+import type { FillTask, FillWork } from '../protocol/messages.js'
+import type { FillControl } from './control.js'
+import { type GrantProxy, grantProxy } from './grant-proxy.js'
+import { sliceAt, sliceCount } from './slices.js'
+
+/** What a module given to `grant.run()` is told about the slice it is to fill. */
+export interface SliceContext<Args = unknown> {
+  /** Of the slice in the grant, in bytes. */
+  readonly offset: number
+  /** Which slice this is, of how many. */
+  readonly index: number
+  readonly slices: number
+  /** A copy of the `args` given to `run()`. */
+  readonly args: Args
+  /**
+   * Fires when the run is aborted or the grant is being taken away by force. `aborted` is up to date even in a
+   * synchronous loop, where no event could be delivered.
+   */
+  readonly signal: AbortSignal
+  readonly grant: GrantProxy
+}
+
+/** The default export of such a module. `bytes` are the slice's pages and become empty when it returns. */
+export type SliceFunction<Args = unknown, Result = unknown> = (
+  bytes: Uint8Array,
+  context: SliceContext<Args>,
+) => Result | Promise<Result>
+
+export async function runModule(
+  task: FillTask,
+  work: Extract<FillWork, { kind: 'module' }>,
+  control: FillControl,
+): Promise<[number, unknown][]> {
+  const view = await throughGate(task.gate, () => import('../memory/view.js'))
+  const run = await load(work.url)
+  const signal = stopSignal(control)
+  const grant = grantProxy(work.grant)
+  const slices = sliceCount(task)
+  const results: [number, unknown][] = []
+  try {
+    for (let index = control.takeSlice(); index < slices && !control.stopped; index = control.takeSlice()) {
+      const { start, end } = sliceAt(task, index)
+      // Exactly the slice, so that `bytes.buffer` reaches no further either.
+      const bytes = await throughGate(task.gate, () => view.viewOf(task.address + start, end - start))
+      try {
+        const context: SliceContext = { offset: start, index, slices, args: work.args, signal, grant }
+        results.push([index, await run(bytes, context)])
+      } finally {
+        view.detach(bytes)
+      }
+      control.addDone(end - start)
+    }
+  } finally {
+    grant.end()
+  }
+  return results
+}
+
+async function load(url: string): Promise<SliceFunction> {
+  const module = (await import(url)) as { default?: unknown }
+  if (typeof module.default !== 'function') {
+    throw invalidArgType('module', `a module whose default export is a function (${url})`, module.default)
+  }
+  return module.default as SliceFunction
+}
+
+function stopSignal(control: FillControl): AbortSignal {
+  const controller = new AbortController()
+  const { signal } = controller
+  void control.whenStopped().then(() => controller.abort())
+  const prototype = Object.getOwnPropertyDescriptor(AbortSignal.prototype, 'aborted')!
+  Object.defineProperty(signal, 'aborted', {
+    configurable: true,
+    get() {
+      if (control.stopped && !prototype.get!.call(signal)) controller.abort()
+      return prototype.get!.call(signal)
+    },
+  })
+  return signal
+}

@@ -1,0 +1,146 @@
+import { fstatSync } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { Readable } from 'node:stream'
+import { checkInteger, checkOptions, invalidArgType, invalidArgValue, outOfRange } from '../arguments.js'
+import { GrantError } from '../errors.js'
+
+/** Where the bytes of a fill come from. */
+export type FillSource =
+  | ArrayBufferView
+  | ArrayBuffer
+  | SharedArrayBuffer
+  | FileSource
+  | ByteSource
+  | Readable
+  | AsyncIterable<Uint8Array>
+
+/** A file, read by the filler threads straight into the pages. */
+export interface FileSource {
+  /** A path, a file: URL, or the number of an open file descriptor, which stays the caller's to close. */
+  file: string | URL | number
+  /** Where in the file to begin, in bytes. Default 0. */
+  position?: number
+  /** How many bytes. Default: up to the end of the file. */
+  length?: number
+}
+
+/** One value everywhere. */
+export interface ByteSource {
+  byte: number
+}
+
+export type CheckedSource =
+  | { kind: 'memory'; bytes: Uint8Array }
+  | { kind: 'byte'; byte: number }
+  | { kind: 'file'; file: string | URL | number; position: number; length: number | undefined }
+  | { kind: 'stream'; chunks: AsyncIterable<unknown> }
+
+export function checkSource(source: unknown): CheckedSource {
+  if (ArrayBuffer.isView(source)) return memory(source.buffer, source.byteOffset, source.byteLength)
+  if (source instanceof ArrayBuffer || source instanceof SharedArrayBuffer)
+    return memory(source, 0, source.byteLength)
+  if (typeof source === 'object' && source !== null) {
+    if (Symbol.asyncIterator in source) return stream(source as AsyncIterable<unknown>)
+    if ('file' in source) return file(source)
+    if ('byte' in source) {
+      const { byte } = checkOptions<ByteSource>('source', source, ['byte'])
+      checkInteger('source.byte', byte, 0, 255)
+      return { kind: 'byte', byte }
+    }
+  }
+  throw invalidArgType(
+    'source',
+    'an ArrayBuffer, SharedArrayBuffer, typed array, DataView, { file }, { byte }, Readable or async iterable',
+    source,
+  )
+}
+
+function memory(buffer: ArrayBufferLike, byteOffset: number, byteLength: number): CheckedSource {
+  if ((buffer as { detached?: boolean }).detached || isDetached(buffer)) {
+    throw invalidArgValue('source', 'is backed by a detached ArrayBuffer', buffer)
+  }
+  return { kind: 'memory', bytes: new Uint8Array(buffer, byteOffset, byteLength) }
+}
+
+/** Node 20 has no `detached`. A view over a detached buffer cannot be made. */
+function isDetached(buffer: ArrayBufferLike): boolean {
+  if (buffer.byteLength > 0) return false
+  try {
+    new Uint8Array(buffer)
+    return false
+  } catch {
+    return true
+  }
+}
+
+function stream(source: AsyncIterable<unknown>): CheckedSource {
+  if (source instanceof Readable && (source.readableObjectMode || source.readableEncoding)) {
+    throw invalidArgValue('source', 'must be a stream of bytes, not of objects or of decoded text', source)
+  }
+  return { kind: 'stream', chunks: source }
+}
+
+function file(source: object): CheckedSource {
+  const {
+    file,
+    position = 0,
+    length,
+  } = checkOptions<FileSource>('source', source, ['file', 'position', 'length'])
+  if (typeof file === 'number') checkInteger('source.file', file, 0, 0x7fff_ffff)
+  else if (typeof file !== 'string' && !(file instanceof URL)) {
+    throw invalidArgType('source.file', 'a path, a file: URL or a file descriptor', file)
+  }
+  checkInteger('source.position', position, 0)
+  if (length !== undefined) checkInteger('source.length', length, 0)
+  return { kind: 'file', file, position, length }
+}
+
+/** An open file and the part of it to read. `close` does nothing for a descriptor that is the caller's. */
+export interface OpenFile {
+  fd: number
+  length: number
+  close(): Promise<void>
+}
+
+/** @throws the system error of open or fstat; RangeError when the file is shorter than what is asked for */
+export async function openFile(source: Extract<CheckedSource, { kind: 'file' }>): Promise<OpenFile> {
+  const handle: FileHandle | undefined =
+    typeof source.file === 'number' ? undefined : await open(source.file, 'r')
+  const fd = handle?.fd ?? (source.file as number)
+  const close = async (): Promise<void> => handle?.close()
+  try {
+    return { fd, length: availableLength(fd, source), close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+function availableLength(
+  fd: number,
+  { file, position, length }: Extract<CheckedSource, { kind: 'file' }>,
+): number {
+  const stat = fstatSync(fd)
+  const name = typeof file === 'number' ? `file descriptor ${file}` : String(file)
+  if (stat.isDirectory()) {
+    throw new GrantError('EISDIR', `cannot fill from ${name}: it is a directory`, {
+      errno: -21,
+      syscall: 'read',
+    })
+  }
+  if (stat.isFIFO() || stat.isSocket()) {
+    throw invalidArgValue('source.file', 'must be seekable: pass a pipe or socket as a stream', file)
+  }
+  if (!stat.isFile()) {
+    if (length === undefined)
+      throw invalidArgValue('source.length', `is needed: ${name} has no size of its own`, length)
+    return length
+  }
+  if (position > stat.size)
+    throw outOfRange('source.position', `<= ${stat.size}, the size of ${name}`, position)
+  const available = stat.size - position
+  if (length !== undefined && length > available) {
+    throw outOfRange('source.length', `<= ${available}, what ${name} has from byte ${position} on`, length)
+  }
+  return length ?? available
+}

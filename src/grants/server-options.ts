@@ -1,0 +1,73 @@
+import { checkBoolean, checkInteger, checkOptions, checkSignal, invalidArgType } from '../arguments.js'
+import { checkFillers } from '../client/grant-client.js'
+import { type DeviceDescriptor, deviceDescriptor } from '../device/seam.js'
+import type { FillerOptions } from '../fill/pool.js'
+import type { BudgetOptions } from '../protocol/messages.js'
+
+/** Stands for a device that is not a path, such as a SimulatedXen. */
+export interface DeviceStandIn {
+  readonly [deviceDescriptor]: DeviceDescriptor
+}
+
+export interface ServerOptions {
+  /** Path of the device, or a SimulatedXen. Default '/dev/xen/gntalloc'. */
+  device?: string | DeviceStandIn
+  /** Pages this server may have granted at a time. Default: the driver's limit. */
+  maxPages?: number
+  /** The same for each domain. Default: none. */
+  maxPagesPerDomain?: number
+  /** Requests that may wait at the device worker before share() rejects with ERR_GRANTS_BUSY. Default 65536. */
+  maxQueue?: number
+  /** The filler threads of this thread's grants; they start when first needed. */
+  fillers?: FillerOptions
+  /** Zero pages before they are given back: a peer that still maps them keeps seeing them. Default true. */
+  scrub?: boolean
+  /** Aborts the opening; once open it has no effect. */
+  signal?: AbortSignal
+}
+
+export interface CheckedServerOptions {
+  descriptor: DeviceDescriptor
+  budget: BudgetOptions
+  fillers: FillerOptions
+  scrub: boolean
+  signal: AbortSignal | undefined
+}
+
+const DEFAULT_DEVICE = '/dev/xen/gntalloc'
+
+export function checkServerOptions(options: unknown): CheckedServerOptions {
+  const checked = checkOptions<ServerOptions>('options', options, [
+    'device',
+    'maxPages',
+    'maxPagesPerDomain',
+    'maxQueue',
+    'fillers',
+    'scrub',
+    'signal',
+  ])
+  const { device = DEFAULT_DEVICE, maxPages, maxPagesPerDomain, maxQueue = 65_536, scrub = true } = checked
+  if (maxPages !== undefined) checkInteger('options.maxPages', maxPages, 1)
+  if (maxPagesPerDomain !== undefined) checkInteger('options.maxPagesPerDomain', maxPagesPerDomain, 1)
+  checkInteger('options.maxQueue', maxQueue, 1)
+  checkBoolean('options.scrub', scrub)
+  checkSignal('options.signal', checked.signal)
+  return {
+    descriptor: descriptorOf(device),
+    budget: { maxPages, maxPagesPerDomain, maxQueue },
+    fillers: checkFillers(checked.fillers),
+    scrub,
+    signal: checked.signal,
+  }
+}
+
+function descriptorOf(device: unknown): DeviceDescriptor {
+  if (typeof device === 'string') {
+    if (device === '' || device.includes('\0')) throw invalidArgType('options.device', 'a path', device)
+    const module = new URL('../device/gntalloc.js', import.meta.url).href
+    return { module, options: { path: device }, path: device, simulated: false }
+  }
+  const descriptor = (device as Partial<DeviceStandIn> | null)?.[deviceDescriptor]
+  if (!descriptor) throw invalidArgType('options.device', 'a path or a SimulatedXen', device)
+  return descriptor
+}

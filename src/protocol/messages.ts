@@ -1,0 +1,157 @@
+import type { DeviceDescriptor } from '../device/seam.js'
+import type { ErrorEnvelope } from './envelope.js'
+
+/**
+ * Everything that crosses threads. Hot messages are flat numbers: cloning an array of objects costs ten times more.
+ *
+ * A request is {@link RequestField.stride} numbers in a Float64Array; a batch is any number of them in a row. Answers
+ * come back the same way, in any order. All values are safe integers.
+ */
+export const RequestField = { requestId: 0, op: 1, a: 2, b: 3, c: 4, d: 5, stride: 6 } as const
+
+export const Op = {
+  /** a = domid, b = pages, c = ShareFlag bits → grant id, address, one reference per page */
+  share: 1,
+  /** a = grant id, b = UnshareFlag bits → nothing. Answered when the pages have been given back. */
+  unshare: 2,
+  /** a = grant id → address, domid, pages, writable (0 or 1), one reference per page. Takes a lease. */
+  attach: 3,
+  /** a = grant id → nothing. Returns one lease of this client. */
+  detach: 4,
+  /** a = grant id, b = byte offset within the grant, c = action bits, d = event channel port → nothing */
+  setUnmapNotify: 5,
+  /** a = request id of this client that is still waiting → nothing; that request fails with ABORTED */
+  cancel: 6,
+  /** a = grant id → nothing. Asks the thread that owns the grant to unshare it once its own work on it is done. */
+  requestUnshare: 7,
+} as const
+
+export const ShareFlag = { writable: 1, wait: 2 } as const
+export const UnshareFlag = { force: 1, fireNotify: 2 } as const
+
+/** One answer: request id, number of values, the values. Failures travel beside it, as envelopes. */
+export interface Reply {
+  done: Float64Array
+  failed: FailedRequest[]
+}
+
+export interface FailedRequest {
+  requestId: number
+  error: ErrorEnvelope
+}
+
+/** What a client may call on the device worker, through comlink. */
+export interface DeviceSession {
+  /** Answers every request of the batch, except those that have to wait: they are answered by an event later. */
+  submit(batch: Float64Array): Promise<Reply>
+  stats(): DeviceStats
+}
+
+/** Pushed by the device worker on the client's event port. */
+export type SessionEvent =
+  /** The first event: the session is open. */
+  | { type: 'welcome'; server: string; maxQueue: number; deviceThread: number }
+  | { type: 'reply'; reply: Reply }
+  /** The memory under this grant has been replaced by zero pages: detach, then return the lease. */
+  | { type: 'revoked'; id: number }
+  /** Somebody asked the owner, this client, to unshare. */
+  | { type: 'unshare-requested'; id: number }
+  /** The server is closing: finish, return every lease, close. */
+  | { type: 'closing' }
+
+/** First message on a client's port, before comlink takes it over: where to push events. */
+export interface SessionHello {
+  type: 'hello'
+  events: import('node:worker_threads').MessagePort
+}
+
+export interface DeviceStats {
+  grants: number
+  pages: number
+  domains: Record<number, number>
+  /** Requests received and not yet carried out. */
+  queued: number
+  /** Requests that wait for pages or for leases. */
+  waiting: number
+  clients: number
+  operations: number
+  batches: number
+  /** Calls made on the device, by name. */
+  calls: Record<string, number>
+}
+
+/** Given to the device worker when it starts. */
+export interface DeviceWorkerData {
+  descriptor: DeviceDescriptor
+  /** Names this server in handles. */
+  server: string
+  budget: BudgetOptions
+  scrub: boolean
+  /** See MappingLedger. */
+  ledger: SharedArrayBuffer
+  /** See `src/memory/native-gate.ts`. */
+  gate: SharedArrayBuffer
+}
+
+export interface BudgetOptions {
+  /** Undefined: what the driver's limit leaves. */
+  maxPages: number | undefined
+  maxPagesPerDomain: number | undefined
+  maxQueue: number
+}
+
+/** From the server's thread to the device worker, over the worker's own port. */
+export type DeviceControl =
+  | { type: 'connect'; port: import('node:worker_threads').MessagePort }
+  | { type: 'close'; force: boolean }
+
+/** From the device worker to the server's thread, over the worker's own port. */
+export type DeviceNotice =
+  | { type: 'ready'; maxPages: number }
+  | { type: 'failed'; error: ErrorEnvelope }
+  /** Something failed that no caller waits for. */
+  | { type: 'error'; error: ErrorEnvelope }
+  | { type: 'closed' }
+
+/** From a pooled worker straight to the device worker (postMessageToThread). */
+export interface DirectConnect {
+  xenGrantsConnect: import('node:worker_threads').MessagePort
+}
+
+/** What one filler thread does: take slices of a grant until none is left. */
+export interface FillTask {
+  /** The mapping, in this process. */
+  address: number
+  byteLength: number
+  /** Part of it to fill, in bytes. Slices are cut at multiples of `sliceBytes` from the page that holds `from`. */
+  from: number
+  to: number
+  sliceBytes: number
+  /** See `src/fill/control.ts`. */
+  control: SharedArrayBuffer
+  /** Which of the job's tasks this is. */
+  slot: number
+  /** See `src/memory/native-gate.ts`. */
+  gate: SharedArrayBuffer
+  work: FillWork
+}
+
+export type FillWork =
+  | { kind: 'byte'; byte: number }
+  /** Memory of the calling thread, which keeps it alive until the job is done. */
+  | { kind: 'memory'; address: number; length: number }
+  | { kind: 'shared'; buffer: SharedArrayBuffer; byteOffset: number; length: number }
+  | { kind: 'file'; fd: number; position: number }
+  | { kind: 'module'; url: string; args: unknown; grant: FillerGrant }
+
+/** What a pooled worker needs to know of the grant to act on it through the device worker. */
+export interface FillerGrant {
+  id: number
+  domid: number
+  pages: number
+  refs: Uint32Array
+  deviceThread: number
+}
+
+/** `results` are pairs of slice index and what the module returned for it. */
+export type FillOutcome = { results: [number, unknown][] } | { error: ErrorEnvelope }

@@ -1,0 +1,104 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { constants } from 'node:os'
+import { join } from 'node:path'
+import { GrantError, systemCallError } from '../errors.js'
+import { type Call, type Calls, decodeResult, files, type ReplyHead } from './protocol.js'
+import { Decoder, encode, type Message, protocolError } from './wire.js'
+
+interface Pending {
+  id: number
+  settle(message: Message): void
+  fail(error: Error): void
+}
+
+/** A session for code that must not block. It keeps the process alive only while an answer is due. */
+export class Connection {
+  readonly #path: string
+  readonly #socket: Socket
+  /** Oldest first: the host answers in order. */
+  readonly #pending: Pending[] = []
+  #lastId = 0
+  #ended: Error | undefined
+
+  /** @param path the directory of the simulated Xen. @throws GrantError ENOENT, ECONNREFUSED */
+  static async open(path: string): Promise<Connection> {
+    const socket = connect(join(path, files.socket))
+    try {
+      await once(socket, 'connect')
+    } catch (cause) {
+      const errno = -((cause as NodeJS.ErrnoException).errno ?? 0)
+      const what = `no simulated Xen answers at ${path}: is the process that created it still running?`
+      throw systemCallError(errno, 'connect', what, { path, cause })
+    }
+    return new Connection(path, socket)
+  }
+
+  private constructor(path: string, socket: Socket) {
+    this.#path = path
+    this.#socket = socket
+    const decoder = new Decoder()
+    socket.unref()
+    socket.on('data', (chunk) => {
+      try {
+        for (const message of decoder.push(chunk)) this.#receive(message)
+      } catch (error) {
+        if (!(error instanceof GrantError)) throw error
+        this.#end(error)
+      }
+    })
+    socket.on('error', (cause) => this.#end(this.#gone(cause)))
+    socket.on('close', () => this.#end(this.#gone()))
+  }
+
+  /** @throws GrantError the call's own errors, ECONNRESET if the simulated Xen has gone, ERR_GRANTS_CLOSED */
+  request<K extends Call>(
+    call: K,
+    args: Calls[K]['args'],
+    numbers?: Uint32Array,
+  ): Promise<Calls[K]['result']> {
+    if (this.#ended) return Promise.reject(this.#ended)
+    const id = ++this.#lastId
+    return new Promise((resolve, reject) => {
+      const settle = (message: Message) => resolve(decodeResult<K>(id, message))
+      this.#pending.push({ id, settle, fail: reject })
+      if (this.#pending.length === 1) this.#socket.ref()
+      this.#socket.write(encode({ id, call, args }, numbers))
+    })
+  }
+
+  /** Requests under way fail, the host lets go of whatever this session still has. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => {
+      if (this.#socket.closed) resolve()
+      else this.#socket.once('close', () => resolve())
+    })
+    this.#end(new GrantError('ERR_GRANTS_CLOSED', 'This SimulatedXen has been closed', { path: this.#path }))
+    await closed
+  }
+
+  #receive(message: Message): void {
+    const pending = this.#pending.shift()
+    if (pending === undefined) throw protocolError(`an answer nobody waits for`)
+    if (this.#pending.length === 0) this.#socket.unref()
+    try {
+      pending.settle(message)
+    } catch (error) {
+      pending.fail(error as Error)
+      // Answers to nothing in particular say that the connection is over.
+      if ((message.head as ReplyHead).id !== pending.id) this.#end(error as Error)
+    }
+  }
+
+  #end(reason: Error): void {
+    if (this.#ended) return
+    this.#ended = reason
+    this.#socket.destroy()
+    for (const { fail } of this.#pending.splice(0)) fail(reason)
+  }
+
+  #gone(cause?: Error): GrantError {
+    const what = 'the simulated Xen has gone: it was closed, or the process that created it has ended'
+    return systemCallError(constants.errno.ECONNRESET, 'read', what, { path: this.#path, cause })
+  }
+}

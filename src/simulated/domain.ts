@@ -1,0 +1,87 @@
+import { checkBoolean, checkInteger, checkOptions, invalidArgType } from '../arguments.js'
+import type { Connection } from './connection.js'
+import type { PeerMemory } from './peer-memory.js'
+
+export interface MapOptions {
+  /** Whether this domain wants to write. Only grants that were made writable allow it. Default: false. */
+  writable?: boolean
+}
+
+/** Grants mapped by a peer. */
+export interface MappedGrants {
+  /**
+   * The pages, in the order of the references; length 0 once unmapped. Without `writable`, what is written here goes to a
+   * private copy of its page and the granter never sees it; that page then no longer follows the granter either.
+   */
+  readonly bytes: Uint8Array
+  /** Idempotent. Pages that the granter has given back meanwhile are free after the kernel's next round over them. */
+  unmap(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** What a SimulatedXen shares with its domains. */
+export interface DomainContext {
+  readonly connection: Connection
+  readonly memory: PeerMemory
+  readonly localDomid: number
+}
+
+const MAX_U32 = 0xffff_ffff
+
+/** Another domain on the simulated Xen, which maps what the local domain has granted to it. */
+export class SimulatedDomain {
+  readonly domid: number
+  readonly #context: DomainContext
+
+  /** @internal */
+  constructor(domid: number, context: DomainContext) {
+    this.domid = domid
+    this.#context = context
+  }
+
+  /**
+   * Maps grants, all or none.
+   *
+   * @param refs grant references; the same one may occur more than once
+   * @throws GrantError EINVAL, without saying which: a reference that is not granted (any more), or to another domain, or
+   *   read-only while `writable` is asked for; none, or more than 65536. ECONNRESET: the simulated Xen has gone
+   */
+  async map(refs: ArrayLike<number>, options: MapOptions = {}): Promise<MappedGrants> {
+    checkOptions('options', options, ['writable'])
+    const { writable = false } = options
+    checkBoolean('options.writable', writable)
+    const { connection, memory, localDomid } = this.#context
+    const pairs = pairsOf(localDomid, refs)
+    const { mapping, numbers } = await connection.request('map', [this.domid, Number(writable)], pairs)
+    let bytes: Uint8Array
+    try {
+      bytes = memory.map(numbers, writable)
+    } catch (error) {
+      await connection.request('unmap', [mapping])
+      throw error
+    }
+    let unmapped: Promise<void> | undefined
+    const unmap = () => {
+      // An empty view has been unmapped by the close of the whole SimulatedXen, which tells the host too.
+      unmapped ??= bytes.length === 0 ? Promise.resolve() : release()
+      return unmapped
+    }
+    const release = async () => {
+      memory.unmap(bytes)
+      await connection.request('unmap', [mapping])
+    }
+    return { bytes, unmap, [Symbol.asyncDispose]: unmap }
+  }
+}
+
+function pairsOf(granter: number, refs: ArrayLike<number>): Uint32Array {
+  if (typeof refs !== 'object' || refs === null || !Number.isInteger(refs.length))
+    throw invalidArgType('refs', 'an array of numbers', refs)
+  const pairs = new Uint32Array(refs.length * 2)
+  for (let position = 0; position < refs.length; position++) {
+    checkInteger(`refs[${position}]`, refs[position], 0, MAX_U32)
+    pairs[position * 2] = granter
+    pairs[position * 2 + 1] = refs[position]!
+  }
+  return pairs
+}

@@ -1,0 +1,67 @@
+import { PAGE_SIZE } from '../abi.js'
+import {
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_NORESERVE,
+  MAP_POPULATE,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  mmap,
+  munmap,
+  PROT_NONE,
+  PROT_READ,
+  PROT_WRITE,
+} from '../device/libc.js'
+import { runsOf } from './frames.js'
+
+/**
+ * - `shared`: as the driver maps, populated at once.
+ * - `private`: the granter's pages as long as nobody writes here. A stray write gets a private copy of its page instead:
+ *   a mapping that is really read-only would end the whole process then, because a JavaScript view cannot be read-only.
+ *   Not populated: that would copy every page now, and the granter's later writes would not be seen.
+ */
+export type Access = 'shared' | 'private'
+
+const flagsOf = { shared: MAP_SHARED | MAP_POPULATE, private: MAP_PRIVATE } as const
+
+/** Maps frames of the memory file next to each other. @returns the address. @throws GrantError */
+export function mapFrames(fd: number, frames: Uint32Array, access: Access): number {
+  const length = frames.length * PAGE_SIZE
+  const what = `mapping ${frames.length} pages of the simulated memory`
+  const runs = [...runsOf(frames)]
+  if (runs.length === 1) {
+    const offset = frames[0]! * PAGE_SIZE
+    return mmap({ length, prot: PROT_READ | PROT_WRITE, flags: flagsOf[access], fd, offset, what })
+  }
+  const address = mmap({
+    length,
+    prot: PROT_NONE,
+    flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+    what,
+  })
+  try {
+    mapFramesAt(address, fd, frames, access)
+  } catch (error) {
+    munmap(address, length)
+    throw error
+  }
+  return address
+}
+
+/** Maps frames over whatever is mapped at `address`. @throws GrantError, with a part of them mapped */
+export function mapFramesAt(address: number, fd: number, frames: Uint32Array, access: Access): void {
+  let at = address
+  for (const { first, count } of runsOf(frames)) {
+    const length = count * PAGE_SIZE
+    mmap({
+      address: at,
+      length,
+      prot: PROT_READ | PROT_WRITE,
+      flags: flagsOf[access] | MAP_FIXED,
+      fd,
+      offset: first * PAGE_SIZE,
+      what: `mapping ${count} pages of the simulated memory`,
+    })
+    at += length
+  }
+}

@@ -1,0 +1,64 @@
+import { once } from 'node:events'
+import { createServer, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { GrantError } from '../errors.js'
+import { answer, type Machine } from './dispatch.js'
+import { Faults } from './faults.js'
+import { Kernel, type KernelOptions } from './kernel.js'
+import { MemoryFile } from './memory-file.js'
+import { files, type ReplyHead } from './protocol.js'
+import { Decoder, encode, errorToWire } from './wire.js'
+
+export interface HostOptions extends KernelOptions {
+  /** The directory, which exists. */
+  path: string
+  /** What each device call costs, in milliseconds. */
+  ioctlDelay: number
+  /** Time between two rounds over the deferred pages, in milliseconds. */
+  freeInterval: number
+}
+
+/** Runs a simulated Xen until the thread is terminated. @returns once programs can connect */
+export async function startHost({ path, ioctlDelay, freeInterval, ...options }: HostOptions): Promise<void> {
+  const memory = new MemoryFile(join(path, files.memory), options.tableCapacity)
+  const kernel = new Kernel(options, memory)
+  const machine: Machine = { kernel, ioctlDelay, localDomid: options.localDomid, faults: new Faults() }
+
+  // Like the kernel's timer, it runs only while there is something to free.
+  let timer: NodeJS.Timeout | undefined
+  const watchDeferred = () => {
+    if (timer !== undefined || kernel.deferred === 0) return
+    timer = setTimeout(() => {
+      timer = undefined
+      kernel.tick()
+      watchDeferred()
+    }, freeInterval)
+  }
+
+  const server = createServer((socket) => serve(machine, socket, watchDeferred))
+  server.listen(join(path, files.socket))
+  await once(server, 'listening')
+}
+
+/** One connection is one session. Whatever it does wrong ends that session and no other. */
+function serve(machine: Machine, socket: Socket, afterCall: () => void): void {
+  const session = machine.kernel.startSession()
+  const decoder = new Decoder()
+  socket.on('data', (chunk) => {
+    try {
+      for (const message of decoder.push(chunk)) socket.write(answer(machine, session, message))
+    } catch (error) {
+      if (!(error instanceof GrantError)) throw error
+      socket.removeAllListeners('data')
+      const reply = encode({ id: 0, error: errorToWire(error) } satisfies ReplyHead)
+      socket.end(reply, () => socket.destroy())
+    }
+    afterCall()
+  })
+  // A program that was killed with a reply under way: 'close' follows, and that is where it matters.
+  socket.on('error', () => {})
+  socket.on('close', () => {
+    machine.kernel.endSession(session)
+    afterCall()
+  })
+}

@@ -1,0 +1,58 @@
+import { checkBoolean, checkInteger, checkOptions, checkString } from '../arguments.js'
+import { RESERVED_ENTRIES } from './grant-table.js'
+import type { HostOptions } from './host.js'
+
+export interface SimulatedXenOptions {
+  /** Directory to make, for programs that have to know it beforehand. Default: a new one in memory. */
+  path?: string
+  /** Pages that all files together may have, as the driver's `limit` parameter. Default: 1024. */
+  limit?: number
+  /** Entries of the grant table, 8 of them reserved. Default: 32768. */
+  tableCapacity?: number
+  /** How long each device call blocks its thread, in milliseconds. Default: 0. */
+  ioctlDelay?: number
+  /** Imitate the driver's counting bug, by which it can wedge after a full grant table. Default: true. */
+  driverBugs?: boolean
+  /** Deferred pages looked at per round; 0 means all. Default: 10. */
+  freePerIteration?: number
+  /** Milliseconds between these rounds. Default: 1000. */
+  freeInterval?: number
+  /** The domain that grants. Default: 0. */
+  localDomid?: number
+}
+
+export const MAX_DOMID = 0xffff
+/** The driver's limit is a C int. */
+export const MIN_LIMIT = -(2 ** 31)
+export const MAX_LIMIT = 2 ** 31 - 1
+/** The memory file has a page for each entry. */
+const MAX_TABLE_CAPACITY = 2 ** 24
+const MAX_MILLISECONDS = 2 ** 31 - 1
+
+/** @throws TypeError, RangeError */
+export function checkCreateOptions(
+  options: SimulatedXenOptions,
+): Omit<HostOptions, 'path'> & { path?: string } {
+  const defaults = {
+    limit: 1024,
+    tableCapacity: 32768,
+    ioctlDelay: 0,
+    driverBugs: true,
+    freePerIteration: 10,
+    freeInterval: 1000,
+    localDomid: 0,
+  }
+  const known = Object.keys(defaults) as (keyof typeof defaults)[]
+  checkOptions<SimulatedXenOptions>('options', options, ['path', ...known])
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+  const all: typeof defaults & { path?: string } = { ...defaults, ...given }
+  if (all.path !== undefined) checkString('options.path', all.path)
+  checkInteger('options.limit', all.limit, MIN_LIMIT, MAX_LIMIT)
+  checkInteger('options.tableCapacity', all.tableCapacity, RESERVED_ENTRIES + 1, MAX_TABLE_CAPACITY)
+  checkInteger('options.ioctlDelay', all.ioctlDelay, 0, MAX_MILLISECONDS)
+  checkBoolean('options.driverBugs', all.driverBugs)
+  checkInteger('options.freePerIteration', all.freePerIteration, 0, MAX_LIMIT)
+  checkInteger('options.freeInterval', all.freeInterval, 1, MAX_MILLISECONDS)
+  checkInteger('options.localDomid', all.localDomid, 0, MAX_DOMID)
+  return all
+}

@@ -1,0 +1,86 @@
+import type { DeviceLimits } from '../device/seam.js'
+import type { Counters } from './kernel.js'
+import { encode, errorFromWire, type Message, protocolError, type WireError } from './wire.js'
+
+/**
+ * The calls of a session, by name. Every argument is an integer of at least 0 (booleans are 0 and 1), and a `numbers` in the request or
+ * the result travels as the numbers of the message.
+ */
+export interface Calls {
+  /** What an attached program has to know. */
+  hello: { args: []; result: { localDomid: number } }
+  open: { args: []; result: { file: number; ioctlDelay: number } }
+  allocate: {
+    args: [file: number, domid: number, flags: number, count: number]
+    result: { index: number; numbers: Uint32Array }
+  }
+  deallocate: { args: [file: number, index: number, count: number]; result: Nothing }
+  setUnmapNotify: { args: [file: number, index: number, action: number, port: number]; result: Nothing }
+  mmap: {
+    args: [file: number, index: number, count: number]
+    result: { mapping: number; numbers: Uint32Array }
+  }
+  munmap: { args: [mapping: number, first: number, count: number]; result: Nothing }
+  /** The same as munmap for the kernel, a call of its own so that it can be made to fail on its own. */
+  replaceMapping: { args: [mapping: number, first: number, count: number]; result: Nothing }
+  close: { args: [file: number]; result: Nothing }
+  limits: { args: []; result: DeviceLimits }
+  /** A peer maps the pairs in `numbers`, see GrantMapDriver.map. */
+  map: { args: [mapper: number, writable: number]; result: { mapping: number; numbers: Uint32Array } }
+  unmap: { args: [mapping: number]; result: Nothing }
+  bindPort: { args: []; result: { port: number } }
+  events: { args: [port: number]; result: { events: number } }
+  /** @param limit a C int, as its two's complement */
+  setLimit: { args: [limit: number]; result: Nothing }
+  tick: { args: []; result: { freed: number } }
+  /** @param call position in `faultableCalls` */
+  failNext: { args: [call: number, errno: number]; result: Nothing }
+  counters: { args: []; result: Counters }
+}
+
+export type Call = keyof Calls
+export type Nothing = Record<never, never>
+
+/** Calls that can be made to fail. `close` is not one of them: closing the device never fails. */
+export const faultableCalls = [
+  'open',
+  'allocate',
+  'deallocate',
+  'setUnmapNotify',
+  'mmap',
+  'munmap',
+  'replaceMapping',
+  'map',
+  'unmap',
+  'bindPort',
+] as const satisfies readonly Call[]
+
+export type FaultableCall = (typeof faultableCalls)[number]
+
+/** `id` is the sender's and comes back in the reply. Replies come in the order of the requests. */
+export interface RequestHead {
+  id: number
+  call: Call
+  args: readonly number[]
+}
+
+/** `id` 0 answers what was not understood as a request; the connection is closed after it. */
+export type ReplyHead = { id: number; result: object } | { id: number; error: WireError }
+
+export function encodeResult(id: number, { numbers, ...result }: { numbers?: Uint32Array }): Buffer {
+  // The place of the numbers is kept, so that the other side knows an empty array from none.
+  const placed = numbers === undefined ? result : { ...result, numbers: true }
+  return encode({ id, result: placed } satisfies ReplyHead, numbers)
+}
+
+/** What a reply to request `id` says. @throws GrantError the call's own, ERR_GRANTS_PROTOCOL */
+export function decodeResult<K extends Call>(id: number, { head, numbers }: Message): Calls[K]['result'] {
+  const reply = head as ReplyHead
+  if ('error' in reply) throw errorFromWire(reply.error)
+  if (reply.id !== id) throw protocolError(`the answer to request ${reply.id} in place of ${id}`)
+  const result = 'numbers' in reply.result ? { ...reply.result, numbers } : reply.result
+  return result as Calls[K]['result']
+}
+
+/** Files of the directory that stands for one simulated Xen. */
+export const files = { socket: 'control.sock', memory: 'memory', owner: 'owner' } as const

@@ -1,0 +1,91 @@
+import { once } from 'node:events'
+import { createConnection } from 'node:net'
+import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import { describe, expect, it } from 'vitest'
+import type { SimulatedXen } from 'xen-grants/simulated'
+import { deviceDescriptor } from '../../dist/src/device/seam.js'
+import { encode } from '../../src/simulated/wire.js'
+import { fixture, kill, open, start, until, withXen } from './support.js'
+
+async function startWorker(xen: SimulatedXen, pages: number): Promise<Worker> {
+  const { module, options } = xen[deviceDescriptor]
+  const worker = new Worker(fixture('worker.mjs'), { workerData: { module, options, pages } })
+  await once(worker, 'message')
+  return worker
+}
+
+describe('a granter that is killed', () => {
+  it('has its notifications fired and its pages freed, or deferred while a peer maps them', () =>
+    withXen({}, async (xen) => {
+      const port = await xen.bindPort()
+      const { child, message } = await start('granter.mjs', xen.path, String(port))
+      const refs = message as number[]
+      const peer = await xen.domain(7).map(refs)
+      expect(await xen.counters()).toMatchObject({ grants: 2, pages: 2, files: 1, mappings: 1 })
+      expect(await xen.events(port)).toBe(0)
+      await kill(child)
+      await until(xen, { grants: 0, pages: 0, files: 0, mappings: 0, deferred: 2, sessions: 0 })
+      expect(await xen.events(port)).toBe(1)
+      expect([...peer.bytes.subarray(4, 7)]).toEqual([0xaa, 0, 0xaa])
+      await peer.unmap()
+    }))
+})
+
+describe('a worker thread that is terminated', () => {
+  it('disconnects its device', () =>
+    withXen({}, async (xen) => {
+      const worker = await startWorker(xen, 2)
+      expect(await xen.counters()).toMatchObject({ sessions: 1, files: 1, mappings: 1, grants: 2 })
+      await worker.terminate()
+      await until(xen, { sessions: 0, files: 0, mappings: 0, grants: 0 })
+    }))
+
+  it('does so also in the middle of a slow call, which blocks nobody else', () =>
+    withXen(
+      { ioctlDelay: 3_600_000 },
+      async (xen) => {
+        const worker = await startWorker(xen, 0)
+        const messages: unknown[] = []
+        worker.on('message', (message) => messages.push(message))
+        worker.postMessage('go')
+        await once(worker, 'message')
+        const device = await open(xen)
+        for (let round = 0; round < 100; round++) await xen.counters()
+        expect(device.limits().limit, 'limits() is not slow').toBe(1024)
+        expect(messages).toEqual(['calling'])
+        expect(await xen.counters()).toMatchObject({ sessions: 2, grants: 0 })
+        await worker.terminate()
+        await until(xen, { sessions: 1, files: 1 })
+        expect(messages).toEqual(['calling'])
+        // Closing is a slow call too, so this device is left to the end of the simulation.
+      },
+      { sessions: 1, files: 1 },
+    ))
+})
+
+describe('a connection that talks nonsense', () => {
+  const nonsense = {
+    'a wrong length': Buffer.alloc(8, 0xff),
+    'an unknown call': encode({ id: 1, call: 'toString', args: [] }),
+    'wrong arguments': encode({ id: 1, call: 'allocate', args: [1, 2, '3', 4] }),
+    'a negative count': encode({ id: 1, call: 'allocate', args: [1, 7, 0, -1] }),
+    'too few arguments': encode({ id: 1, call: 'close', args: [] }),
+    'no request': encode(null),
+  }
+  it.each(Object.entries(nonsense))('%s: it is closed, and no other', (_what, bytes) =>
+    withXen({}, async (xen) => {
+      const device = await open(xen)
+      const socket = createConnection(join(xen.path, 'control.sock'))
+      const received: Buffer[] = []
+      socket.on('data', (chunk) => received.push(chunk))
+      socket.write(encode({ id: 1, call: 'open', args: [] }))
+      socket.write(bytes)
+      await once(socket, 'close')
+      expect(Buffer.concat(received).toString()).toContain('ERR_GRANTS_PROTOCOL')
+      await until(xen, { sessions: 1, files: 1 })
+      device.allocate(7, 0, 1)
+      device.close()
+    }),
+  )
+})

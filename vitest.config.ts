@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    // A segmentation fault then fails one file instead of ending the run.
+    pool: 'forks',
+    globalSetup: ['test/setup/build.ts'],
+    setupFiles: ['test/setup/coverage.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    server: { deps: { external: [/\/dist\//] } },
+  },
+})

@@ -1,0 +1,1 @@
+export { performTask as default } from '../src/fill/task.js'
