@@ -1,0 +1,108 @@
+// Runs every suite in a process of its own and sends the results to the host: a suite that crashes takes nothing down
+// with it.
+import { spawn } from 'node:child_process'
+import { closeSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs'
+import { release } from 'node:os'
+import { KernelLog } from './kernel-log.mjs'
+import { encode } from './protocol.mjs'
+
+const here = new URL('.', import.meta.url)
+const suites = new URL('../suites/', here)
+const { only } = JSON.parse(readFileSync(new URL('../config.json', here), 'utf8'))
+const SUITE_TIMEOUT_MS = 180_000
+/** Breaks the driver on purpose, so that whatever follows would run on a damaged one. */
+const LAST = 'bugs.mjs'
+
+const port = openSync('/dev/ttyS1', 'w')
+let sequence = 0
+let tests = 0
+
+function send(event) {
+  if (event.type === 'test') tests++
+  const line = Buffer.from(encode(sequence++, event))
+  // A serial port takes what fits.
+  for (let sent = 0; sent < line.length; ) sent += writeSync(port, line, sent)
+}
+
+function fail(suite, name, error) {
+  send({ type: 'test', suite, name, status: 'failed', error })
+}
+
+function runSuite(file) {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [new URL('suite.mjs', here).pathname, file, only], {
+      stdio: ['ignore', 'inherit', 'pipe', 'pipe'],
+    })
+    // Until the file has said what it holds, a failure is the file's.
+    let suite = file
+    let pending = []
+    let stderr = ''
+    let partial = ''
+    let timedOut = false
+    const timer = setTimeout(() => {
+      timedOut = true
+      child.kill('SIGKILL')
+    }, SUITE_TIMEOUT_MS)
+    child.stderr.on('data', (chunk) => {
+      stderr = (stderr + chunk).slice(-2000)
+    })
+    child.stdio[3].on('data', (chunk) => {
+      const lines = (partial + chunk).split('\n')
+      partial = lines.pop()
+      for (const line of lines) {
+        const event = JSON.parse(line)
+        if (event.type === 'plan') {
+          suite = event.suite
+          pending = event.names
+        } else {
+          pending.shift()
+          send(event)
+        }
+      }
+    })
+    child.on('close', (code, signal) => {
+      clearTimeout(timer)
+      if (code !== 0) {
+        const how = timedOut
+          ? `did not end within ${SUITE_TIMEOUT_MS / 1000} s`
+          : `ended with ${signal ?? code}`
+        const [running, ...unreached] = pending
+        fail(suite, running ?? 'the suite ends by itself', `the process ${how}\n${stderr}`)
+        for (const name of unreached) {
+          send({
+            type: 'test',
+            suite,
+            name,
+            status: 'skipped',
+            reason: 'not reached: the test before it crashed',
+          })
+        }
+      }
+      resolve()
+    })
+  })
+}
+
+send({
+  type: 'system',
+  facts: {
+    kernel: release(),
+    xen: ['major', 'minor', 'extra']
+      .map((part) => readFileSync(`/sys/hypervisor/version/${part}`, 'utf8').trim())
+      .join('.')
+      .replace('..', '.'),
+    node: process.version,
+    bootSeconds: Math.round(Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0])),
+  },
+})
+
+const files = readdirSync(suites).filter((name) => name.endsWith('.mjs'))
+files.sort((a, b) => (a === LAST) - (b === LAST) || a.localeCompare(b))
+const kernelLog = new KernelLog()
+for (const file of files) {
+  await runSuite(file)
+  const trouble = kernelLog.newTrouble()
+  if (trouble) fail(file, 'the kernel stays healthy', trouble)
+}
+send({ type: 'done', tests })
+closeSync(port)

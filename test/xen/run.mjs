@@ -1,0 +1,98 @@
+// Boots Xen and a Linux dom0 under software emulation, runs the suites of test/xen/suites in there against the real
+// driver, and reports. See docs/testing-on-xen.md.
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { buildImage, workDirectory } from './lib/image.mjs'
+import { findParts, whatIsMissing } from './lib/parts.mjs'
+import { reports, repository } from './lib/paths.mjs'
+import { compilePeers } from './lib/peers.mjs'
+import { boot, bootInteractive, qemuCommand } from './lib/qemu.mjs'
+import { Report } from './lib/report.mjs'
+
+const USAGE = `usage: node test/xen/run.mjs [options]
+
+  --only <text>        run the tests whose "suite > name" contains this text
+  --timeout <seconds>  end the machine after this long (360)
+  --keep               keep the work directory and print the QEMU command
+  --shell              no tests: a shell in dom0 on this terminal (Ctrl-A X ends it)
+`
+
+function readArguments() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        only: { type: 'string', default: '' },
+        timeout: { type: 'string', default: '360' },
+        keep: { type: 'boolean', default: false },
+        shell: { type: 'boolean', default: false },
+      },
+    })
+    const seconds = Number(values.timeout)
+    if (!(seconds > 0)) throw new Error(`--timeout takes a number of seconds, not "${values.timeout}"`)
+    return { ...values, seconds }
+  } catch (error) {
+    console.error(`${error.message}\n\n${USAGE}`)
+    process.exit(2)
+  }
+}
+
+function buildPackage() {
+  if (process.env.XEN_GRANTS_SKIP_BUILD) return
+  const compiler = join(repository, 'node_modules/typescript/bin/tsc')
+  execFileSync(process.execPath, [compiler, '-p', 'tsconfig.build.json'], {
+    cwd: repository,
+    stdio: 'inherit',
+  })
+}
+
+async function runSuites(command, work, options) {
+  const report = new Report(console.log)
+  const started = Date.now()
+  const { outcome, trouble, lastLines } = await boot(command, {
+    work,
+    consoleLog: join(reports, 'console.log'),
+    timeoutMs: options.seconds * 1000,
+    onResultLine: (line) => report.line(line),
+    isDone: () => report.done,
+  })
+  if (trouble.length > 0) report.fail('machine', 'no kernel trouble on the console', trouble[0])
+  if (!report.done) report.fail('machine', 'the guest finishes', `QEMU: ${outcome} before the guest was done`)
+  else if (outcome !== 'ended') report.fail('machine', 'the guest powers off', outcome)
+  if (report.tests.length === 0) report.fail('machine', 'some test runs', `no test matches "${options.only}"`)
+
+  const { failed } = report.counts
+  if (trouble.length > 0 || outcome !== 'ended' || !report.done) {
+    console.log(`\nlast lines of the console (all of it: reports/xen/console.log):\n${lastLines.join('\n')}`)
+  }
+  report.write(reports, { seconds: Math.round((Date.now() - started) / 1000), outcome, only: options.only })
+  console.log(`\n${report.summary}`)
+  return failed === 0
+}
+
+const options = readArguments()
+const missing = whatIsMissing()
+if (missing) {
+  console.error(missing)
+  process.exit(1)
+}
+buildPackage()
+mkdirSync(reports, { recursive: true })
+const work = workDirectory()
+process.on('SIGINT', () => process.exit(130))
+process.on('SIGTERM', () => process.exit(143))
+process.on('exit', () => {
+  if (!options.keep) rmSync(work, { recursive: true, force: true })
+})
+
+const parts = findParts()
+const peers = compilePeers(work)
+const image = buildImage(parts, { work, peers, config: { only: options.only, shell: options.shell } })
+const command = qemuCommand(work, { ...parts, image }, { interactive: options.shell })
+if (options.keep) {
+  const quoted = command.map((word) => (/[ ,]/.test(word) ? `'${word}'` : word))
+  console.log(`cd ${work} && ${quoted.join(' ')}`)
+}
+if (options.shell) await bootInteractive(command, work)
+else process.exitCode = (await runSuites(command, work, options)) ? 0 : 1

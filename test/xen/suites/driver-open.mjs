@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readSync, writeFileSync, writeSync } from 'node:fs'
+import { Worker } from 'node:worker_threads'
+import { openDevice } from '../../../dist/src/device/gntalloc.js'
+import { limit } from '../guest/module.mjs'
+
+function refuses(path, code, message) {
+  assert.throws(() => openDevice({ path }), { name: 'GrantError', code, path, message })
+}
+
+export default {
+  name: 'open',
+  tests: [
+    {
+      name: 'a missing device says which module to load',
+      run: () => refuses('/dev/xen/absent', 'ENOENT', /modprobe xen-gntalloc/),
+    },
+    {
+      name: 'a directory, a regular file and a pipe are refused by what they are',
+      run() {
+        refuses('/dev/xen', 'EISDIR', /directory/)
+        writeFileSync('/tmp/plain', '')
+        refuses('/tmp/plain', 'ENODEV', /not a character device/)
+        execFileSync('mkfifo', ['/tmp/pipe'])
+        refuses('/tmp/pipe', 'ENODEV', /not a character device/)
+      },
+    },
+    {
+      name: 'another character device is recognised by its answer',
+      run() {
+        refuses('/dev/null', 'ENOTTY', /does not answer as a grant device/)
+        refuses('/dev/xen/gntdev', 'ENOTTY', /does not answer as a grant device/)
+        refuses('/dev/xen/evtchn', 'ENOSYS', /does not answer as a grant device/)
+      },
+    },
+    {
+      name: 'an unprivileged user is told about the udev rule',
+      run(t) {
+        t.defer(() => process.seteuid(0))
+        process.seteuid(65534)
+        refuses('/dev/xen/gntalloc', 'EACCES', /udev/)
+      },
+    },
+    {
+      name: 'limits() reads what the kernel says',
+      run(t) {
+        assert.deepEqual(t.gntalloc().limits(), { limit: 1024, freePerIteration: 10 })
+      },
+    },
+    {
+      name: 'the device neither reads nor writes',
+      run(t) {
+        const { fd } = t.gntallocFd()
+        assert.throws(() => readSync(fd, Buffer.alloc(8)), { code: 'EINVAL' })
+        assert.throws(() => writeSync(fd, Buffer.alloc(8)), { code: 'EINVAL' })
+      },
+    },
+    {
+      name: 'a closed device refuses every call, closing twice is harmless',
+      run(t) {
+        const device = t.gntalloc()
+        device.close()
+        device.close()
+        assert.throws(() => device.allocate(0, 1, 1), { code: 'EBADF', domid: 0, pages: 1 })
+        assert.throws(() => device.deallocate(0, 1), { code: 'EBADF' })
+        assert.throws(() => device.setUnmapNotify(0, 1, 0), { code: 'EBADF' })
+        assert.throws(() => device.mmap(0, 1), { code: 'EBADF' })
+      },
+    },
+    {
+      name: 'a worker that is terminated takes its descriptor and its grants along',
+      async run(t) {
+        const worker = await startWorker(0)
+        const device = t.gntalloc()
+        assert.throws(() => device.allocate(0, 1, 1), { code: 'ENOSPC' })
+        await worker.terminate()
+        assert.equal(device.allocate(0, 1, limit()).refs.length, limit())
+      },
+    },
+    {
+      name: 'one that leaves a single page mapped leaves all its grants until the process ends',
+      async run(t) {
+        const worker = await startWorker(1)
+        await worker.terminate()
+        assert.throws(() => t.gntalloc().allocate(0, 1, 1), { code: 'ENOSPC' })
+      },
+    },
+  ],
+}
+
+/** A worker that takes the whole limit and maps some of the pages. */
+async function startWorker(mapped) {
+  const worker = new Worker(new URL('../guest/holder.mjs', import.meta.url), { argv: [limit(), mapped] })
+  await once(worker, 'message')
+  return worker
+}

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { checksum } from '../guest/checksum.mjs'
+import { Guest } from '../guest/domains.mjs'
+import { PAGE, peek, poke } from '../guest/raw.mjs'
+
+const PAGES = 6
+const TWO_MINUTES = 120_000
+
+// Booted by the first test that needs them: --only may choose any.
+const guests = new Map()
+
+function guest(name, kind) {
+  if (!guests.has(name)) guests.set(name, Guest.boot(name, kind))
+  return guests.get(name)
+}
+
+/** The granter running inside a guest, driven through files there. */
+async function granter(domain, { domid, flags = 1, pages = PAGES }) {
+  const id = `/tmp/granter-${domid}-${flags}-${Math.random().toString(36).slice(2)}`
+  const script = '/package/test/xen/guest/granter.mjs'
+  const line = async (pattern) => {
+    // Bounded by tries: each takes a round trip through both domains.
+    for (let tries = 0; tries < 60; tries++) {
+      const { output } = await domain.run(`cat ${id}.out ${id}.err`)
+      const match = pattern.exec(output)
+      if (match) return match[1] && JSON.parse(match[1])
+      assert.doesNotMatch(output, /Error/)
+      await sleep(200)
+    }
+    throw new Error(`the granter in ${domain.name} never printed ${pattern}`)
+  }
+  await domain.run(
+    `touch ${id}.in; (tail -f ${id}.in | node ${script} ${domid} ${flags} ${pages} >${id}.out 2>${id}.err) >/dev/null 2>&1 &`,
+  )
+  const refs = await line(/^refs (.*)$/m)
+  return {
+    refs,
+    async tell(text, answer) {
+      await domain.run(`echo ${text} >>${id}.in`)
+      return line(answer)
+    },
+  }
+}
+
+function patternChecksums(pages) {
+  return Array.from({ length: pages }, (_, page) => checksum(Buffer.alloc(PAGE, page + 1)))
+}
+
+async function refused(t, domid, ref) {
+  const { output, code } = await t.peer('map_check', domid, 'r', ref).end()
+  assert.deepEqual({ output, code }, { output: ['error 22'], code: 1 })
+}
+
+export default {
+  name: 'two domains',
+  tests: [
+    {
+      name: 'Node in a guest grants to dom0, whose C peer reads it, answers, and is seen',
+      timeoutMs: TWO_MINUTES,
+      async run(t) {
+        const one = await guest('one', 'node')
+        const { refs, tell } = await granter(one, { domid: 0 })
+        const peer = t.peer('map_check', one.domid, 'w', ...refs)
+        for (const expected of patternChecksums(PAGES)) assert.equal(await peer.line(), expected)
+        assert.equal(await peer.line(), 'held')
+        const bytes = await tell('show', /^bytes (.*)$/m)
+        assert.deepEqual(bytes, [254, 253, 252, 251, 250, 249])
+        assert.equal((await peer.end()).code, 0)
+        await tell('free', /^freed$/m)
+        await refused(t, one.domid, refs[0])
+      },
+    },
+    {
+      name: 'dom0 may not write what is granted for reading, nor map what is granted to others',
+      timeoutMs: TWO_MINUTES,
+      async run(t) {
+        const one = await guest('one', 'node')
+        const { refs } = await granter(one, { domid: 0, flags: 0 })
+        const { output } = await t.peer('map_check', one.domid, 'w', ...refs).end()
+        assert.deepEqual(output, ['error 22'])
+        const mapped = t.gntdev().map(refs, { domid: one.domid, writable: false })
+        assert.deepEqual([...peek(mapped.address, 2)], [1, 1])
+        mapped.unmap()
+        const elsewhere = await granter(one, { domid: 4000, pages: 1 })
+        await refused(t, one.domid, elsewhere.refs[0])
+      },
+    },
+    {
+      name: 'Node in dom0 grants to a guest, whose C peer reads it',
+      timeoutMs: TWO_MINUTES,
+      async run(t) {
+        const two = await guest('two', 'small')
+        const device = t.gntalloc()
+        const { index, refs } = device.allocate(two.domid, 0, 2)
+        const address = device.mmap(index, 2)
+        for (const page of [0, 1]) poke(address + page * PAGE, Buffer.alloc(PAGE, page + 1))
+        const { output, code } = await two.run(`/peers/map_check 0 r ${[...refs].join(' ')} </dev/null`)
+        assert.deepEqual(
+          { lines: output.split('\n'), code },
+          { lines: [...patternChecksums(2), 'held'], code: 0 },
+        )
+        // Granted to the guest and to nobody else, its owner included.
+        await refused(t, 0, refs[0])
+        device.munmap(address, 2 * PAGE)
+        device.deallocate(index, 2)
+        assert.match((await two.run(`/peers/map_check 0 r ${refs[0]} </dev/null`)).output, /^error 22$/m)
+      },
+    },
+    {
+      name: 'a second guest maps what is granted to it and is refused what is granted to dom0',
+      timeoutMs: TWO_MINUTES,
+      async run() {
+        const [one, two] = [await guest('one', 'node'), await guest('two', 'small')]
+        const forDom0 = await granter(one, { domid: 0, pages: 1 })
+        const forTwo = await granter(one, { domid: two.domid, pages: 1 })
+        const map = async ({ refs }) =>
+          (await two.run(`/peers/map_check ${one.domid} r ${refs[0]} </dev/null`)).output
+        assert.match(await map(forDom0), /^error 22$/m)
+        assert.deepEqual((await map(forTwo)).split('\n'), [...patternChecksums(1), 'held'])
+      },
+    },
+    {
+      name: 'a page of a guest that dies stays readable for the domain that maps it',
+      timeoutMs: TWO_MINUTES,
+      async run(t) {
+        const one = await guest('one', 'node')
+        const { refs } = await granter(one, { domid: 0 })
+        const device = t.gntdev()
+        const mapped = device.map(refs, { domid: one.domid })
+        one.destroy()
+        guests.delete('one')
+        assert.deepEqual([...peek(mapped.address + PAGE, 2)], [2, 2])
+        mapped.unmap()
+        assert.equal(device.canMap(refs[0], { domid: one.domid }), false)
+      },
+    },
+  ],
+}
