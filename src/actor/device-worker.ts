@@ -4,7 +4,13 @@ import { pageSize } from '../device/libc.js'
 import type { DeviceModule } from '../device/seam.js'
 import { GrantError } from '../errors.js'
 import { toEnvelope } from '../protocol/envelope.js'
-import type { DeviceControl, DeviceNotice, DeviceWorkerData, DirectConnect } from '../protocol/messages.js'
+import type {
+  DeviceControl,
+  DeviceNotice,
+  DeviceWorkerData,
+  DirectConnect,
+  StartNotice,
+} from '../protocol/messages.js'
 import { serveClient } from './client-port.js'
 import { DeviceActor } from './device-actor.js'
 
@@ -14,7 +20,7 @@ import { DeviceActor } from './device-actor.js'
  * @param control the port to the server's thread
  */
 export async function runDeviceWorker(control: MessagePort, data: DeviceWorkerData): Promise<void> {
-  const notify = (notice: DeviceNotice): void => control.postMessage(notice)
+  const notify = (notice: StartNotice | DeviceNotice): void => control.postMessage(notice)
   let actor: DeviceActor
   try {
     if (pageSize() !== PAGE_SIZE) throw unsupportedPageSize(pageSize())
@@ -38,7 +44,6 @@ export async function runDeviceWorker(control: MessagePort, data: DeviceWorkerDa
       return
     }
     await actor.close(message.force)
-    notify({ type: 'closed' })
     control.close()
     process.off('workerMessage', connectDirectly)
   })
@@ -47,7 +52,7 @@ export async function runDeviceWorker(control: MessagePort, data: DeviceWorkerDa
     if (message?.xenGrantsConnect) serveClient(actor, message.xenGrantsConnect)
   }
   process.on('workerMessage', connectDirectly)
-  notify({ type: 'ready', maxPages: actor.maxPages })
+  notify({ type: 'ready', facts: { maxPages: actor.maxPages } })
 }
 
 function unsupportedPageSize(size: number): GrantError {

@@ -89,3 +89,57 @@ export interface DeviceModule {
 
 /** An object that stands for a device (a SimulatedXen) carries its descriptor under this key. */
 export const deviceDescriptor: unique symbol = Symbol.for('xen-grants.device-descriptor')
+
+/** One grant of some domain, as a mapper names it. */
+export interface GrantName {
+  domid: number
+  ref: number
+}
+
+/** One piece of a grant copy. Exactly one or both sides are grants; a local side is an address in this process. */
+export interface CopySegment {
+  source: { domid: number; ref: number; offset: number } | { address: number }
+  target: { domid: number; ref: number; offset: number } | { address: number }
+  /** Bytes, 1 to 4096; a grant side must not cross its page. */
+  length: number
+}
+
+/** One open file of the mapping device (gntdev). Placeholder until merged. */
+export interface MapDevice {
+  readonly path: string
+  map(names: readonly GrantName[]): number
+  mmap(index: number, count: number, writable: boolean): number
+  munmap(address: number, length: number): void
+  replaceMapping(address: number, length: number): void
+  unmap(index: number, count: number): void
+  setUnmapNotify(index: number, action: number, port: number): void
+  copy(segments: readonly CopySegment[]): Int16Array
+  limit(): number | undefined
+  close(): void
+}
+
+export interface EventDevice {
+  readonly path: string
+  bindUnbound(domid: number): number
+  bindInterdomain(domid: number, remotePort: number): number
+  bindVirq(virq: number): number
+  unbind(port: number): void
+  notify(port: number): void
+  restrict(domid: number): void
+  read(): number[]
+  unmask(ports: readonly number[]): void
+  reset(): void
+  onPending(callback: () => void): void
+  close(): void
+}
+
+export interface MapDeviceModule {
+  openMapDevice(options: unknown): MapDevice | Promise<MapDevice>
+}
+
+export interface EventDeviceModule {
+  openEventDevice(options: unknown): EventDevice | Promise<EventDevice>
+}
+
+export const mapDescriptor: unique symbol = Symbol.for('xen-grants.map-descriptor')
+export const eventDescriptor: unique symbol = Symbol.for('xen-grants.event-descriptor')

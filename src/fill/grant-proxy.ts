@@ -1,7 +1,7 @@
 import { MessageChannel, postMessageToThread } from 'node:worker_threads'
 import { Connection } from '../client/connection.js'
 import { GrantError } from '../errors.js'
-import { notifyArguments, type UnmapNotifyOptions } from '../grants/unmap-notify.js'
+import { notifyArguments, type UnmapNotifyOptions } from '../pages/unmap-notify.js'
 import { type DirectConnect, type FillerGrant, Op } from '../protocol/messages.js'
 
 /** The grant as a pooled worker sees it: plain facts, and calls that go straight to the device worker. */

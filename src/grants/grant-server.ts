@@ -1,18 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import { EventEmitter, once } from 'node:events'
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
-import { untilAborted } from '../abort.js'
-import { createLedgerBuffer } from '../actor/ledger-buffer.js'
+import { EventEmitter } from 'node:events'
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { checkBoolean, checkOptions } from '../arguments.js'
+import { DeviceThread } from '../client/device-thread.js'
 import { type CloseOptions, GrantClient, type ShareOptions } from '../client/grant-client.js'
 import type { ClientStats } from '../client/stats.js'
 import { assertSupported } from '../client/support.js'
-import { closedError, diedError, type GrantError } from '../errors.js'
-import { gateOfThisThread } from '../memory/native-gate.js'
+import { closedError, type GrantError } from '../errors.js'
 import { fromEnvelope } from '../protocol/envelope.js'
-import type { DeviceControl, DeviceNotice, DeviceWorkerData } from '../protocol/messages.js'
+import type { DeviceControl, DeviceNotice } from '../protocol/messages.js'
 import type { Grant } from './grant.js'
-import { type CheckedServerOptions, checkServerOptions, type ServerOptions } from './server-options.js'
+import { checkServerOptions, type ServerOptions } from './server-options.js'
 
 export interface ServerStats extends ClientStats {
   /** The budget over all grants, in pages. */
@@ -33,25 +31,20 @@ interface GrantServerEvents {
  * An idle server does not keep the process alive. Like any EventEmitter it throws an 'error' nobody listens for.
  */
 export class GrantServer extends EventEmitter<GrantServerEvents> {
-  readonly #worker: Worker
-  readonly #ledger: SharedArrayBuffer
+  readonly #thread: DeviceThread
   readonly #maxPages: number
   #client: GrantClient | undefined
   #closing: Promise<void> | undefined
-  #died: GrantError | undefined
 
-  private constructor(worker: Worker, ledger: SharedArrayBuffer, maxPages: number) {
+  private constructor(thread: DeviceThread, maxPages: number) {
     super()
-    this.#worker = worker
-    this.#ledger = ledger
+    this.#thread = thread
     this.#maxPages = maxPages
-    worker.on('message', (notice: DeviceNotice) => {
+    thread.on('message', (message) => {
+      const notice = message as DeviceNotice
       if (notice.type === 'error') this.emit('error', fromEnvelope(notice.error))
     })
-    worker.on('error', (cause) => {
-      this.#died = diedError(cause)
-    })
-    worker.on('exit', () => void this.#afterExit())
+    thread.on('end', (died) => this.#afterEnd(died))
   }
 
   /**
@@ -63,11 +56,11 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
   static async open(options?: ServerOptions): Promise<GrantServer> {
     const checked = checkServerOptions(options)
     assertSupported()
-    const ledger = createLedgerBuffer()
-    const { worker, maxPages } = await startWorker(checked, ledger)
-    const server = new GrantServer(worker, ledger, maxPages)
-    worker.unref()
-    server.#client = await GrantClient.connect(server.connect(), { fillers: checked.fillers })
+    const { descriptor, budget, scrub, fillers, signal } = checked
+    const data = { descriptor, server: randomUUID(), budget, scrub }
+    const { thread, facts } = await DeviceThread.start('device.js', data, signal)
+    const server = new GrantServer(thread, facts.maxPages!)
+    server.#client = await GrantClient.connect(server.connect(), { fillers })
     return server
   }
 
@@ -81,9 +74,9 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
    * thread shares goes back when it closes its client or exits.
    */
   connect(): MessagePort {
-    if (this.#closing || this.#died) throw this.#died ?? closedError()
+    if (this.#closing || this.#thread.died) throw this.#thread.died ?? closedError()
     const { port1, port2 } = new MessageChannel()
-    this.#worker.postMessage({ type: 'connect', port: port2 } satisfies DeviceControl, [port2])
+    this.#thread.post({ type: 'connect', port: port2 } satisfies DeviceControl, [port2])
     return port1
   }
 
@@ -99,24 +92,22 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
   async close(options?: CloseOptions): Promise<void> {
     const { force = false } = checkOptions<CloseOptions>('options', options, ['force'])
     checkBoolean('options.force', force)
-    if (this.#died) return
+    if (this.#thread.died) return
     const again = this.#closing !== undefined
     this.#closing ??= this.#close(force)
     if (again && force) {
       void this.#client?.close({ force })
-      this.#worker.postMessage({ type: 'close', force } satisfies DeviceControl)
+      this.#thread.post({ type: 'close', force } satisfies DeviceControl)
     }
     await this.#closing
   }
 
   async #close(force: boolean): Promise<void> {
-    const exited = once(this.#worker, 'exit')
-    this.#worker.ref()
     const client = this.#client?.close({ force })
     // Told at once, so that other threads finish at the same time as this one.
-    this.#worker.postMessage({ type: 'close', force } satisfies DeviceControl)
+    const ended = this.#thread.close({ type: 'close', force } satisfies DeviceControl)
     await client
-    await exited
+    await ended
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -124,59 +115,14 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
   }
 
   #open(): GrantClient {
-    if (this.#died) throw this.#died
+    if (this.#thread.died) throw this.#thread.died
     if (this.#closing || !this.#client) throw closedError()
     return this.#client
   }
 
-  async #afterExit(): Promise<void> {
-    if (this.#closing && !this.#died) {
-      this.emit('close')
-      return
-    }
-    this.#died ??= diedError()
-    // The fd went with the worker, the mappings did not: without them the driver frees every page.
-    const { neutralise } = await import('../actor/ledger.js')
-    neutralise(this.#ledger)
-    this.#client?.lost(this.#died)
+  #afterEnd(died: GrantError | undefined): void {
+    if (died) this.#client?.lost(died)
     this.emit('close')
-    this.emit('error', this.#died)
+    if (died) this.emit('error', died)
   }
-}
-
-async function startWorker(
-  { descriptor, budget, scrub, signal }: CheckedServerOptions,
-  ledger: SharedArrayBuffer,
-): Promise<{ worker: Worker; maxPages: number }> {
-  const gate = gateOfThisThread()
-  const workerData: DeviceWorkerData = { descriptor, server: randomUUID(), budget, scrub, ledger, gate }
-  const worker = new Worker(new URL('../../workers/device.js', import.meta.url), {
-    workerData,
-    name: 'xen-grants device',
-    // An inherited --input-type would keep it from starting.
-    execArgv: [],
-  })
-  const first = firstNotice(worker)
-  try {
-    const notice = await untilAborted(first, signal)
-    if (notice.type === 'ready') return { worker, maxPages: notice.maxPages }
-    throw notice.type === 'failed'
-      ? fromEnvelope(notice.error)
-      : new Error(`unexpected notice ${notice.type}`)
-  } catch (error) {
-    // Not before it has reported: a thread must not be ended while it loads native code.
-    first.then(
-      () => worker.terminate(),
-      () => {},
-    )
-    throw error
-  }
-}
-
-function firstNotice(worker: Worker): Promise<DeviceNotice> {
-  return new Promise((resolve, reject) => {
-    worker.once('message', resolve)
-    worker.once('error', (cause) => reject(diedError(cause)))
-    worker.once('exit', () => reject(diedError()))
-  })
 }

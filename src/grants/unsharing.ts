@@ -1,8 +1,8 @@
 import { untilAborted } from '../abort.js'
 import type { Connection } from '../client/connection.js'
 import { GrantError } from '../errors.js'
+import type { Work } from '../pages/work.js'
 import { Op, UnshareFlag } from '../protocol/messages.js'
-import type { Work } from './work.js'
 
 export interface UnshareOptions {
   /** Wait for nobody; see `Grant.unshare`. Default false. */

@@ -80,17 +80,26 @@ export interface DeviceStats {
   calls: Record<string, number>
 }
 
+/** Given to every thread that owns a device. */
+export interface ThreadData {
+  /** See MappingLedger. */
+  ledger: SharedArrayBuffer
+  /** See `src/memory/native-gate.ts`. */
+  gate: SharedArrayBuffer
+}
+
+/** The first message of such a thread, over its own port. */
+export type StartNotice =
+  | { type: 'ready'; facts: Record<string, number> }
+  | { type: 'failed'; error: ErrorEnvelope }
+
 /** Given to the device worker when it starts. */
-export interface DeviceWorkerData {
+export interface DeviceWorkerData extends ThreadData {
   descriptor: DeviceDescriptor
   /** Names this server in handles. */
   server: string
   budget: BudgetOptions
   scrub: boolean
-  /** See MappingLedger. */
-  ledger: SharedArrayBuffer
-  /** See `src/memory/native-gate.ts`. */
-  gate: SharedArrayBuffer
 }
 
 export interface BudgetOptions {
@@ -107,11 +116,8 @@ export type DeviceControl =
 
 /** From the device worker to the server's thread, over the worker's own port. */
 export type DeviceNotice =
-  | { type: 'ready'; maxPages: number }
-  | { type: 'failed'; error: ErrorEnvelope }
   /** Something failed that no caller waits for. */
-  | { type: 'error'; error: ErrorEnvelope }
-  | { type: 'closed' }
+  { type: 'error'; error: ErrorEnvelope }
 
 /** From a pooled worker straight to the device worker (postMessageToThread). */
 export interface DirectConnect {

@@ -1,0 +1,110 @@
+import { EventEmitter, once } from 'node:events'
+import { type Transferable, Worker } from 'node:worker_threads'
+import { untilAborted } from '../abort.js'
+import { createLedgerBuffer } from '../actor/ledger-buffer.js'
+import { diedError, type GrantError } from '../errors.js'
+import { gateOfThisThread } from '../memory/native-gate.js'
+import { fromEnvelope } from '../protocol/envelope.js'
+import type { StartNotice, ThreadData } from '../protocol/messages.js'
+
+interface DeviceThreadEvents {
+  /** A message that is not about starting. */
+  message: [unknown]
+  /** The thread has ended: in order, or it died and what it had mapped has been replaced by zero pages. */
+  end: [died: GrantError | undefined]
+}
+
+/** A worker thread that owns a device and mappings, as seen by the thread that started it. */
+export class DeviceThread extends EventEmitter<DeviceThreadEvents> {
+  readonly #worker: Worker
+  readonly #ledger: SharedArrayBuffer
+  #closing = false
+  #died: GrantError | undefined
+
+  private constructor(worker: Worker, ledger: SharedArrayBuffer) {
+    super()
+    this.#worker = worker
+    this.#ledger = ledger
+    worker.on('message', (message) => this.emit('message', message))
+    worker.on('error', (cause) => {
+      this.#died = diedError(cause)
+    })
+    worker.on('exit', () => void this.#end())
+    // After the listeners: listening for messages refs it.
+    worker.unref()
+  }
+
+  /**
+   * @param entry file in `workers/`
+   * @param data what the entry needs, beside {@link ThreadData}
+   * @returns once it has opened its device, with what it reports
+   * @throws the error of opening, or the signal's reason
+   */
+  static async start(
+    entry: string,
+    data: object,
+    signal: AbortSignal | undefined,
+  ): Promise<{ thread: DeviceThread; facts: Record<string, number> }> {
+    const ledger = createLedgerBuffer()
+    const own: ThreadData = { ledger, gate: gateOfThisThread() }
+    const worker = new Worker(new URL(`../../workers/${entry}`, import.meta.url), {
+      workerData: { ...data, ...own },
+      name: `xen-grants ${entry}`,
+      // An inherited --input-type would keep it from starting.
+      execArgv: [],
+    })
+    const first = firstNotice(worker)
+    try {
+      const notice = await untilAborted(first, signal)
+      if (notice.type === 'failed') throw fromEnvelope(notice.error)
+      return { thread: new DeviceThread(worker, ledger), facts: notice.facts }
+    } catch (error) {
+      // Not before it has reported: a thread must not be ended while it loads native code.
+      first.then(
+        () => worker.terminate(),
+        () => {},
+      )
+      throw error
+    }
+  }
+
+  get died(): GrantError | undefined {
+    return this.#died
+  }
+
+  get threadId(): number {
+    return this.#worker.threadId
+  }
+
+  post(message: unknown, transfer: readonly Transferable[] = []): void {
+    this.#worker.postMessage(message, transfer)
+  }
+
+  /** Asks it to close and waits for its end, which keeps the process alive. */
+  async close(message: unknown): Promise<void> {
+    if (this.#died || this.#worker.threadId < 0) return
+    this.#closing = true
+    this.#worker.ref()
+    const exited = once(this.#worker, 'exit')
+    this.post(message)
+    await exited
+  }
+
+  async #end(): Promise<void> {
+    if (!this.#closing || this.#died) {
+      this.#died ??= diedError()
+      // The descriptor went with the thread, the mappings did not: without them the driver lets go of every page.
+      const { neutralise } = await import('../actor/ledger.js')
+      neutralise(this.#ledger)
+    }
+    this.emit('end', this.#died)
+  }
+}
+
+function firstNotice(worker: Worker): Promise<StartNotice> {
+  return new Promise((resolve, reject) => {
+    worker.once('message', resolve)
+    worker.once('error', (cause) => reject(diedError(cause)))
+    worker.once('exit', () => reject(diedError()))
+  })
+}
