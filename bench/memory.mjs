@@ -26,4 +26,8 @@ for (let round = 1; round <= rounds; round++) {
 }
 await server.close()
 await xen.close()
-table('Memory in MiB after so many rounds of share, fill 1 MiB in the pool, unshare', ['round', 'rss', 'heap', 'external'], rows)
+table(
+  'Memory in MiB after so many rounds of share, fill 1 MiB in the pool, unshare',
+  ['round', 'rss', 'heap', 'external'],
+  rows,
+)

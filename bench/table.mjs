@@ -2,7 +2,8 @@
 export function table(title, columns, rows) {
   const text = rows.map((row) => row.map((cell) => String(cell)))
   const widths = columns.map((name, i) => Math.max(name.length, ...text.map((row) => row[i].length)))
-  const line = (cells) => cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ')
+  const line = (cells) =>
+    cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ')
   console.log(`\n${title}\n`)
   console.log(line(columns))
   console.log(widths.map((width) => '-'.repeat(width)).join('  '))

@@ -35,4 +35,8 @@ for (const size of sizes) {
 }
 for (const server of Object.values(servers)) await server.close()
 await xen.close()
-table(`A copy from memory, milliseconds, median of 15 (${threads} threads)`, ['size', 'in place', 'pool', 'ratio'], rows)
+table(
+  `A copy from memory, milliseconds, median of 15 (${threads} threads)`,
+  ['size', 'in place', 'pool', 'ratio'],
+  rows,
+)

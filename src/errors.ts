@@ -21,6 +21,8 @@ export interface GrantErrorFields {
   path?: string
   domid?: number
   pages?: number
+  /** The grant reference that is at fault, where it is known. */
+  ref?: number
   reason?: NoSpaceReason
   cause?: unknown
 }
@@ -36,6 +38,7 @@ export class GrantError extends Error {
   readonly path?: string
   readonly domid?: number
   readonly pages?: number
+  readonly ref?: number
   readonly reason?: NoSpaceReason
 
   constructor(code: string, message: string, fields: GrantErrorFields = {}) {

@@ -43,7 +43,7 @@ export class Admission {
         this.#budget.take(domid, pages)
         admitted.push(request)
       } else if (request.c & ShareFlag.wait && !this.#budget.impossible(pages)) {
-        if (by === 'server') serverBlocked = true
+        if (by === 'server' || by === 'table') serverBlocked = true
         if (by === 'domain') blockedDomains.add(domid)
         this.#wait(request)
       } else {

@@ -16,7 +16,11 @@ export function serveClient(actor: DeviceActor, port: MessagePort): void {
       port.close()
       return
     }
-    const session = actor.connect((event) => events.postMessage(event))
+    const session = actor.connect(
+      (event) => events.postMessage(event),
+      // Not before the answers that are on their way: closing does not wait for those still to be posted.
+      () => setImmediate(() => port.close()),
+    )
     const served: DeviceSession = Object.freeze({
       submit: (batch: Float64Array) => actor.submit(session, checkBatch(batch)),
       stats: () => actor.stats(),

@@ -11,7 +11,8 @@ import {
   type SessionEvent,
 } from '../protocol/messages.js'
 import { Admission } from './admission.js'
-import { Budget } from './budget.js'
+import { takeBallast } from './ballast.js'
+import { Budget, tableRoom } from './budget.js'
 import { CountedDevice } from './counted-device.js'
 import { GrantRecords } from './grants.js'
 import { Leases } from './leases.js'
@@ -41,6 +42,7 @@ export interface DeviceActorOptions {
  */
 export class DeviceActor {
   readonly #device: CountedDevice
+  readonly #ballast: number
   readonly #budget: Budget
   readonly #records = new GrantRecords()
   readonly #releasing: Releasing
@@ -57,9 +59,13 @@ export class DeviceActor {
   constructor(device: GrantDevice, options: DeviceActorOptions) {
     this.#device = new CountedDevice(device)
     this.#options = options
-    const { limit } = device.limits()
-    const { maxPages, maxPagesPerDomain } = options.budget
-    this.#budget = new Budget(maxPages ?? limit ?? Infinity, maxPagesPerDomain ?? Infinity)
+    const { limit, tableCapacity } = device.limits()
+    const { maxPages, maxPagesPerDomain, headroom } = options.budget
+    this.#ballast = takeBallast(this.#device)
+    // A limit of -1 means none to the driver.
+    const left = limit === undefined || limit < 0 ? Infinity : Math.max(1, limit - this.#ballast)
+    const room = tableRoom(tableCapacity, headroom) - this.#ballast
+    this.#budget = new Budget(maxPages ?? left, maxPagesPerDomain ?? Infinity, room)
     const ledger = new MappingLedger(options.ledger)
     this.#releasing = new Releasing(this.#device, ledger, options.scrub)
     this.#leases = new Leases(this.#records, this.#releasing, this.#budget, options.onError)
@@ -77,12 +83,8 @@ export class DeviceActor {
     }
   }
 
-  get maxPages(): number {
-    return this.#budget.maxPages
-  }
-
-  connect(push: (event: SessionEvent) => void): ClientSession {
-    const session = new ClientSession(push)
+  connect(push: (event: SessionEvent) => void, hangUp: () => void): ClientSession {
+    const session = new ClientSession(push, hangUp)
     this.#sessions.add(session)
     const { server, budget } = this.#options
     push({ type: 'welcome', server, maxQueue: budget.maxQueue, deviceThread: threadId })
@@ -252,6 +254,7 @@ export class DeviceActor {
     for (let request = session.dequeue(); request; request = session.dequeue()) request.fail(closedError())
     session.ended = true
     this.#sessions.delete(session)
+    session.hangUp()
   }
 
   #finishClosing(): void {
@@ -273,12 +276,15 @@ export class DeviceActor {
     return {
       grants: this.#records.live,
       pages: this.#budget.pages,
+      maxPages: this.#budget.maxPages,
       domains: this.#budget.domains(),
       queued: this.#queued(),
       waiting,
+      ballast: this.#ballast,
       clients: this.#sessions.size,
       operations: this.#operations,
       batches: this.#batches,
+      freePerIteration: this.#device.limits().freePerIteration,
       calls: { ...this.#device.calls },
     }
   }

@@ -52,7 +52,7 @@ export async function runDeviceWorker(control: MessagePort, data: DeviceWorkerDa
     if (message?.xenGrantsConnect) serveClient(actor, message.xenGrantsConnect)
   }
   process.on('workerMessage', connectDirectly)
-  notify({ type: 'ready', facts: { maxPages: actor.maxPages } })
+  notify({ type: 'ready' })
 }
 
 function unsupportedPageSize(size: number): GrantError {

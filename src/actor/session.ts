@@ -13,8 +13,14 @@ export class ClientSession {
   readonly held = new Set<GrantRecord>()
   ended = false
 
-  /** @param push delivers to the client; never throws, also when the client is gone */
-  constructor(readonly push: (event: SessionEvent) => void) {}
+  /**
+   * @param push delivers to the client; never throws, also when the client is gone
+   * @param hangUp closes the line to it
+   */
+  constructor(
+    readonly push: (event: SessionEvent) => void,
+    readonly hangUp: () => void,
+  ) {}
 
   get queued(): number {
     return this.#queue.length - this.#head

@@ -28,7 +28,7 @@ export async function demo({ file, domid, device, threads, corrupt }: DemoComman
   const real = existsSync(device)
   await using xen = real
     ? undefined
-    : await SimulatedXen.create({ limit: pages + 1024, tableCapacity: pages + 2048 })
+    : await SimulatedXen.create({ limit: 2 * pages + 1024, tableCapacity: 2 * pages + 1024 })
   say(
     real
       ? `Running on Xen, with ${device}.`

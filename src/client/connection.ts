@@ -1,5 +1,6 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import * as Comlink from 'comlink'
+import { publish } from '../diagnostics.js'
 import { busyError, closedError, diedError, GrantError } from '../errors.js'
 import { fromEnvelope } from '../protocol/envelope.js'
 import {
@@ -74,6 +75,10 @@ export class Connection {
     this.#expect(WELCOME, { resolve: () => {}, reject: () => {} })
   }
 
+  get lost(): boolean {
+    return this.#lost !== undefined
+  }
+
   /** Requests that have not been answered. */
   get pending(): number {
     return this.#pending.size
@@ -93,6 +98,7 @@ export class Connection {
     if (this.#lost) return { id, answer: Promise.reject(this.#lost) }
     // Giving back is never refused: it is what makes room.
     if (op === Op.share && this.#pending.size >= this.#maxQueue) {
+      publish('xen-grants:saturated', () => ({ pending: this.#pending.size, maxQueue: this.#maxQueue }))
       return { id, answer: Promise.reject(busyError(this.#maxQueue)) }
     }
     const answer = new Promise<Float64Array>((resolve, reject) => this.#expect(id, { resolve, reject }))

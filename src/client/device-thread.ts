@@ -37,14 +37,10 @@ export class DeviceThread extends EventEmitter<DeviceThreadEvents> {
   /**
    * @param entry file in `workers/`
    * @param data what the entry needs, beside {@link ThreadData}
-   * @returns once it has opened its device, with what it reports
+   * @returns once it has opened its device
    * @throws the error of opening, or the signal's reason
    */
-  static async start(
-    entry: string,
-    data: object,
-    signal: AbortSignal | undefined,
-  ): Promise<{ thread: DeviceThread; facts: Record<string, number> }> {
+  static async start(entry: string, data: object, signal: AbortSignal | undefined): Promise<DeviceThread> {
     const ledger = createLedgerBuffer()
     const own: ThreadData = { ledger, gate: gateOfThisThread() }
     const worker = new Worker(new URL(`../../workers/${entry}`, import.meta.url), {
@@ -57,7 +53,7 @@ export class DeviceThread extends EventEmitter<DeviceThreadEvents> {
     try {
       const notice = await untilAborted(first, signal)
       if (notice.type === 'failed') throw fromEnvelope(notice.error)
-      return { thread: new DeviceThread(worker, ledger), facts: notice.facts }
+      return new DeviceThread(worker, ledger)
     } catch (error) {
       // Not before it has reported: a thread must not be ended while it loads native code.
       first.then(

@@ -9,10 +9,13 @@ import {
   invalidArgType,
   outOfRange,
 } from '../arguments.js'
+import { publish } from '../diagnostics.js'
 import { closedError, GrantError } from '../errors.js'
 import { type FillerOptions, FillerPool } from '../fill/pool.js'
 import { Grant } from '../grants/grant.js'
 import { checkHandle, type GrantHandle } from '../grants/handle.js'
+import { Deferred } from '../peer/deferred.js'
+import { StatusBoard } from '../peer/status-board.js'
 import { Op, type SessionEvent, ShareFlag, UnshareFlag } from '../protocol/messages.js'
 import { Connection } from './connection.js'
 import type { ClientStats } from './stats.js'
@@ -43,7 +46,7 @@ export interface CloseOptions {
 
 /** Largest grant: one view reaches no further on every supported Node. */
 const MAX_PAGES = 2 ** 20
-const IN_PLACE_BELOW = 8 << 20
+export const IN_PLACE_BELOW = 8 << 20
 
 /** A thread's access to a GrantServer of the same process, straight to its device worker. */
 export class GrantClient {
@@ -57,7 +60,7 @@ export class GrantClient {
   private constructor(context: Omit<ThreadContext, 'filled'>) {
     this.#context = {
       ...context,
-      filled: (bytes, milliseconds) => {
+      filled: ({ bytes, milliseconds }) => {
         this.#fills.count++
         this.#fills.bytes += bytes
         this.#fills.milliseconds += milliseconds
@@ -89,8 +92,10 @@ export class GrantClient {
             const { server, deviceThread } = event
             const pool = new FillerPool(checkedFillers, () => {})
             const inPlaceBelow = checkedFillers.inPlaceBelow ?? IN_PLACE_BELOW
-            const context = { connection, fillers: pool, inPlaceBelow, memory, server, deviceThread, grants }
-            client = new GrantClient(context)
+            const board = new StatusBoard((domid) => client!.share({ domid, pages: 1, writable: true }))
+            const deferred = new Deferred()
+            const shared = { connection, fillers: pool, inPlaceBelow, memory, server, deviceThread }
+            client = new GrantClient({ ...shared, grants, board, deferred })
             resolve(client)
           } else {
             if (client) client.#handle(event)
@@ -144,8 +149,12 @@ export class GrantClient {
       const values = await sharing
       const refs = Uint32Array.from(values.subarray(2))
       const facts = { id: values[0]!, address: values[1]!, domid, writable, refs, owner: true }
+      publish('xen-grants:share', () => {
+        return { id: facts.id, domid, pages, writable, milliseconds: performance.now() - began }
+      })
       return new Grant(facts, this.#context)
     } catch (error) {
+      publish('xen-grants:error', () => ({ operation: 'share', error: error as Error }))
       if (this.#closing && error instanceof GrantError && error.code === 'ABORT_ERR') throw closedError()
       throw error
     } finally {
@@ -217,6 +226,7 @@ export class GrantClient {
     const ms = (p: number): number => (this.#latency.count === 0 ? 0 : this.#latency.percentile(p) / 1e6)
     return {
       ...device,
+      deferred: this.#context.deferred.stats(device.freePerIteration),
       shareLatency: {
         count: this.#latency.count,
         p50: ms(50),
@@ -261,10 +271,18 @@ export class GrantClient {
   }
 
   /**
+   * Whether the line to the device worker is dead.
+   * @internal
+   */
+  get lost(): boolean {
+    return this.#context.connection.lost
+  }
+
+  /**
    * The device worker is dead and the memory has been made harmless.
    * @internal
    */
-  lost(error: GrantError): void {
+  lose(error: GrantError): void {
     this.#context.connection.fail(error)
     for (const grant of [...this.#context.grants.values()]) grant.revoke(error)
   }

@@ -1,7 +1,10 @@
+import type { DeferredStats } from '../peer/deferred.js'
 import type { DeviceStats } from '../protocol/messages.js'
 
 /** Numbers of the whole server, and of this thread's use of it. Times are in milliseconds. */
 export interface ClientStats extends DeviceStats {
+  /** Pages of this thread's grants that were taken back while their peer still mapped them. */
+  deferred: DeferredStats
   /** From share() to its grant, in this thread. */
   shareLatency: { count: number; p50: number; p99: number; max: number }
   /** Fills of this thread. `milliseconds` adds up fills that ran side by side. */

@@ -1,5 +1,7 @@
 import type { Grant } from '../grants/grant.js'
 import type { PagesContext } from '../pages/shared-pages.js'
+import type { Deferred } from '../peer/deferred.js'
+import type { StatusBoard } from '../peer/status-board.js'
 import type { Connection } from './connection.js'
 
 /** What the grants of one thread share. */
@@ -10,4 +12,6 @@ export interface ThreadContext extends PagesContext {
   readonly deviceThread: number
   /** Grants this thread has a lease of, by id. */
   readonly grants: Map<number, Grant>
+  readonly board: StatusBoard
+  readonly deferred: Deferred
 }

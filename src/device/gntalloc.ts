@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import {
   AllocGref,
   DeallocGref,
@@ -8,13 +8,16 @@ import {
   PAGE_SIZE,
   UnmapNotify,
 } from '../abi.js'
-import { describeErrno, GrantError, systemCallError } from '../errors.js'
+import { describeErrno, systemCallError } from '../errors.js'
 import { AllocationMap } from './allocations.js'
+import { bytesOf, openDeviceFile, pages, readNumber, wrongDevice } from './device-file.js'
 import { ioctl, MAP_SHARED, mapZeroPages, mmap, munmap, PROT_READ, PROT_WRITE } from './libc.js'
-import { openFailure } from './open-failure.js'
+import type { XenDevice } from './open-failure.js'
 import type { Allocation, DeviceLimits, GrantDevice } from './seam.js'
 
 export const GNTALLOC_PATH = '/dev/xen/gntalloc'
+
+const DEVICE: XenDevice = { path: GNTALLOC_PATH, module: 'xen-gntalloc', kind: 'the grant device' }
 
 const LIMIT_FILE = '/sys/module/xen_gntalloc/parameters/limit'
 const FREE_PER_ITERATION_FILE = '/sys/module/grant_table/parameters/free_per_iteration'
@@ -22,7 +25,6 @@ const FREE_PER_ITERATION_FILE = '/sys/module/grant_table/parameters/free_per_ite
 /** /dev/xen/gntalloc, one open file of it. */
 export class GntallocDevice implements GrantDevice {
   readonly path: string
-  // Node knows the descriptor, so it closes it when the worker that opened it ends for whatever reason.
   #fd: number
   readonly #allocations = new AllocationMap()
   // The ioctl buffers are reused: an ALLOC of thousands of pages would otherwise make garbage on every call.
@@ -33,22 +35,11 @@ export class GntallocDevice implements GrantDevice {
   /** @throws GrantError when `path` cannot be opened or is not a grant device; the message says what to do. */
   constructor(path: string = GNTALLOC_PATH) {
     this.path = path
-    try {
-      // Read and write: the driver lets a read-only file map nothing, not even for reading.
-      this.#fd = openSync(path, constants.O_RDWR | constants.O_NOCTTY)
-    } catch (error) {
-      throw openFailure(path, error)
-    }
-    try {
-      this.#checkIsGrantDevice()
-    } catch (error) {
-      this.close()
-      throw error
-    }
+    this.#fd = openDeviceFile(DEVICE, path, 0, (fd) => this.#probe(fd))
   }
 
   allocate(domid: number, flags: number, count: number): Allocation {
-    const errno = this.#alloc(domid, flags, count)
+    const errno = this.#alloc(this.#fd, domid, flags, count)
     if (errno !== 0) {
       const what = `allocating ${pages(count)} for domain ${domid}`
       throw systemCallError(errno, 'ioctl', what, { path: this.path, domid, pages: count })
@@ -124,61 +115,32 @@ export class GntallocDevice implements GrantDevice {
     closeSync(fd)
   }
 
-  #alloc(domid: number, flags: number, count: number): number {
+  #alloc(fd: number, domid: number, flags: number, count: number): number {
     const size = Math.max(AllocGref.size, AllocGref.grefIds + 4 * count)
     if (this.#allocBuffer.byteLength < size) this.#allocBuffer = new DataView(new ArrayBuffer(size))
     const buffer = this.#allocBuffer
     buffer.setUint16(AllocGref.domid, domid, true)
     buffer.setUint16(AllocGref.flags, flags, true)
     buffer.setUint32(AllocGref.count, count, true)
-    return ioctl(this.#fd, IOCTL_GNTALLOC_ALLOC_GREF, bytes(buffer))
+    return ioctl(fd, IOCTL_GNTALLOC_ALLOC_GREF, bytesOf(buffer))
   }
 
   #request(request: number, buffer: DataView, what: string, count?: number): void {
-    const errno = ioctl(this.#fd, request, bytes(buffer))
+    const errno = ioctl(this.#fd, request, bytesOf(buffer))
     if (errno === 0) return
     const fields = count === undefined ? { path: this.path } : { path: this.path, pages: count }
     throw systemCallError(errno, 'ioctl', what, fields)
   }
 
-  #checkIsGrantDevice(): void {
-    if (!fstatSync(this.#fd).isCharacterDevice()) {
-      throw new GrantError(
-        'ENODEV',
-        `${this.path} is not a character device; the grant device is ${GNTALLOC_PATH}`,
-        {
-          path: this.path,
-        },
-      )
-    }
+  #probe(fd: number): void {
     // Count 0 changes nothing. ENOSPC is an answer only this driver gives: full, and whoever allocates finds out why.
-    const errno = this.#alloc(0, 0, 0)
+    const errno = this.#alloc(fd, 0, 0, 0)
     if (errno === 0 || describeErrno(errno).code === 'ENOSPC') return
-    const what = `${this.path} does not answer as a grant device, which is ${GNTALLOC_PATH}`
-    throw systemCallError(errno, 'ioctl', what, { path: this.path })
+    throw wrongDevice(DEVICE, this.path, errno)
   }
 }
 
 /** The device worker's way in, see DeviceModule. */
 export function openDevice(options: unknown): GrantDevice {
   return new GntallocDevice((options as { path?: string } | undefined)?.path)
-}
-
-function bytes(view: DataView): Uint8Array {
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
-}
-
-function pages(count: number): string {
-  return count === 1 ? '1 page' : `${count} pages`
-}
-
-/** A kernel may lack the parameter, or keep it from this user (0600): then the value is unknown, which is no error. */
-function readNumber(path: string): number | undefined {
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8').trim()
-  } catch {
-    return undefined
-  }
-  return /^-?\d+$/.test(text) ? Number(text) : undefined
 }

@@ -14,6 +14,7 @@ const mmapCall = libc.func(
 )
 const munmapCall = libc.func('int munmap(void *addr, size_t length)')
 const memsetCall = libc.func('void *memset(void *addr, int byte, size_t length)')
+const memcpyCall = libc.func('void *memcpy(void *to, void *from, size_t length)')
 const sysconfCall = libc.func('long sysconf(int name)')
 const ioctlCall = libc.func('int ioctl(int fd, unsigned long request, void *arg)')
 
@@ -67,6 +68,16 @@ export function ioctl(fd: number, request: number, argument: Uint8Array): number
   return result < 0 ? errno : 0
 }
 
+/**
+ * ioctl(2) of a request whose result carries a value.
+ * @returns the result, or the negative errno
+ */
+export function ioctlValue(fd: number, request: number, argument: Uint8Array): number {
+  const result: number = ioctlCall(fd, request, argument)
+  const errno = koffi.errno()
+  return result < 0 ? -errno : result
+}
+
 /** Bytes in a page of this kernel's. */
 export function pageSize(): number {
   return Number(sysconfCall(30 /* _SC_PAGESIZE */))
@@ -75,6 +86,11 @@ export function pageSize(): number {
 /** Sets `length` bytes at `address` to zero. The caller owns the mapping: a wrong address ends the process. */
 export function zeroMemory(address: number, length: number): void {
   memsetCall(address, 0, length)
+}
+
+/** Copies memory that does not overlap. A wrong address, or one too few bytes, ends the process. */
+export function copyMemory(to: number | Uint8Array, from: number | Uint8Array, length: number): void {
+  memcpyCall(to, from, length)
 }
 
 /** Replaces whatever is mapped there by private zero pages that cost memory only when written. @throws GrantError */

@@ -104,32 +104,109 @@ export interface CopySegment {
   length: number
 }
 
-/** One open file of the mapping device (gntdev). Placeholder until merged. */
+/**
+ * One open file of the mapping device (gntdev) and the memory mapped through it. Synchronous, may block: only its worker
+ * calls. Arguments have been checked by the caller, as with {@link GrantDevice}.
+ */
 export interface MapDevice {
   readonly path: string
+
+  /**
+   * MAP_GRANT_REF: records grants, at least one. Nothing is checked against Xen before mmap.
+   * @returns the index, a byte offset in the device file. 0 is valid; an index is used again after its `unmap`
+   * @throws GrantError EINVAL (none, or above the driver's limit per call), ENOMEM
+   */
   map(names: readonly GrantName[]): number
+
+  /**
+   * Maps the memory of exactly one earlier `map`, all of it or nothing. Once ever: a failed mmap uses the map up too, and
+   * what is left to do with it is `unmap`.
+   * @returns the address, a positive safe integer. Without `writable`, a write there ends the process (the simulated Xen
+   *   keeps it in a private copy of the page instead)
+   * @throws GrantError EINVAL for any bad reference, wrong domain, writable of a read-only grant, without saying which
+   */
   mmap(index: number, count: number, writable: boolean): number
+
+  /** Unmaps `length` bytes at `address`, whole pages of a mapping of this device. */
   munmap(address: number, length: number): void
+
+  /** As in {@link GrantDevice}: private zero pages take the place of a mapping. */
   replaceMapping(address: number, length: number): void
+
+  /**
+   * UNMAP_GRANT_REF: forgets a map. Its notification fires, and the granter's page is surely let go, when the map is
+   * forgotten (by this or by close) *and* its memory is unmapped, in whatever order.
+   * @throws GrantError ENOENT
+   */
   unmap(index: number, count: number): void
+
+  /**
+   * SET_UNMAP_NOTIFY: one per map, replaces; action 0 disarms. `index` is the map's index plus the offset of a byte in it.
+   * CLEAR_BYTE belongs after a writable mmap: mapping read-only with it armed is refused.
+   * @throws GrantError in driver order: EINVAL action, EINVAL port, ENOENT, EINVAL clear byte on read-only mapping
+   */
   setUnmapNotify(index: number, action: number, port: number): void
+
+  /**
+   * GRANT_COPY. A local side must be mapped memory that stays so during the call.
+   * @returns one status per segment: 0 or a negative GNTST_ code
+   * @throws GrantError EINVAL for inconsistent segments, EFAULT; segments before the bad one may have been copied
+   */
   copy(segments: readonly CopySegment[]): Int16Array
+
+  /** Maps allowed per call (gntdev `limit`), if readable. */
   limit(): number | undefined
+
+  /** Closes the file and forgets its maps. What is mapped stays so, and the driver keeps the file until it is not. */
   close(): void
 }
 
+/** One open file of the event channel device (evtchn). Synchronous, never waits: only its worker calls. */
 export interface EventDevice {
   readonly path: string
+
+  /** A new port to which only domain `domid` can bind. @returns the local port. @throws GrantError EACCES, ENOSPC */
   bindUnbound(domid: number): number
+
+  /**
+   * A new port connected to one that `domid` has bound for this domain. It fires once without cause.
+   * @returns the local port
+   * @throws GrantError EACCES (restricted), ESRCH (no such domain), EINVAL (no such port, or not for us), ENOSPC
+   */
   bindInterdomain(domid: number, remotePort: number): number
+
+  /** @returns the local port. @throws GrantError EACCES, EINVAL, EEXIST, ENOSPC */
   bindVirq(virq: number): number
+
+  /** @throws GrantError EINVAL (above the maximum), ENOTCONN (not bound here) */
   unbind(port: number): void
+
+  /** Succeeds also when nobody is at the other end (any more). @throws GrantError ENOTCONN */
   notify(port: number): void
+
+  /** From now on only `bindInterdomain` to `domid` is allowed. One way. @throws GrantError EACCES (again), EINVAL (0, reserved) */
   restrict(domid: number): void
+
+  /**
+   * Ports that have fired, without waiting; [] when none. Each is masked until `unmask`, and what it gets meanwhile comes
+   * as one event after that. May name a port unbound meanwhile.
+   * @throws GrantError EFBIG on overflow, until `reset`
+   */
   read(): number[]
+
+  /** Ports that are not this file's, or not masked, are ignored. */
   unmask(ports: readonly number[]): void
+
+  /** After EFBIG. What had not been read is lost and its ports stay masked: unmask all that are bound. */
   reset(): void
+
+  /**
+   * Calls back when `read` has something or would fail; again and again until it has been called, now and then for
+   * nothing. One callback, a later one replaces it; does not keep the thread alive; never blocks a libuv pool thread.
+   */
   onPending(callback: () => void): void
+
+  /** Unbinds all ports and closes the file. A port that an unmap notification refers to survives until that fires. */
   close(): void
 }
 
@@ -141,5 +218,8 @@ export interface EventDeviceModule {
   openEventDevice(options: unknown): EventDevice | Promise<EventDevice>
 }
 
+/** The same as {@link deviceDescriptor} for the mapping device of an object that stands for one: a MapDeviceModule's. */
 export const mapDescriptor: unique symbol = Symbol.for('xen-grants.map-descriptor')
+
+/** And for its event channels: an EventDeviceModule's. */
 export const eventDescriptor: unique symbol = Symbol.for('xen-grants.event-descriptor')

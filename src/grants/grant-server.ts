@@ -6,45 +6,55 @@ import { DeviceThread } from '../client/device-thread.js'
 import { type CloseOptions, GrantClient, type ShareOptions } from '../client/grant-client.js'
 import type { ClientStats } from '../client/stats.js'
 import { assertSupported } from '../client/support.js'
-import { closedError, type GrantError } from '../errors.js'
+import { closedError, diedError, type GrantError } from '../errors.js'
 import { fromEnvelope } from '../protocol/envelope.js'
 import type { DeviceControl, DeviceNotice } from '../protocol/messages.js'
 import type { Grant } from './grant.js'
-import { checkServerOptions, type ServerOptions } from './server-options.js'
+import type { GrantHandle } from './handle.js'
+import { type CheckedServerOptions, checkServerOptions, type ServerOptions } from './server-options.js'
 
-export interface ServerStats extends ClientStats {
-  /** The budget over all grants, in pages. */
-  maxPages: number
-}
+export type ServerStats = ClientStats
 
 interface GrantServerEvents {
-  /** The device is closed, by close() or because its worker died. */
+  /** The device is closed for good, by close() or because its worker died and is not restarted. */
   close: []
-  /** Something failed that no caller waits for, or the device worker died. */
+  /** The device worker died, or something failed that no caller waits for. */
   error: [Error]
 }
+
+/** A device worker and this thread's line to it. */
+interface Session {
+  thread: DeviceThread
+  client: GrantClient
+  ended: Promise<void>
+}
+
+/** A worker that dies this often within this time is not started again. */
+const RESTARTS = { count: 5, milliseconds: 10_000 }
 
 /**
  * Owner of one open grant device, served by a worker thread of its own. Whatever it granted is taken back when it
  * closes, and by the kernel when the process ends.
  *
+ * When the device worker dies, every pending call rejects with ERR_GRANTS_WORKER_DIED, views become empty, the pages
+ * are back with the driver, and 'error' is emitted once. A new worker is then started, unless `restart` is false. Ports
+ * given out by {@link connect} die with their worker.
+ *
  * An idle server does not keep the process alive. Like any EventEmitter it throws an 'error' nobody listens for.
  */
 export class GrantServer extends EventEmitter<GrantServerEvents> {
-  readonly #thread: DeviceThread
-  readonly #maxPages: number
-  #client: GrantClient | undefined
+  readonly #options: CheckedServerOptions
+  #session: Promise<Session>
+  #current: Session | undefined
   #closing: Promise<void> | undefined
+  /** Why there is no worker any more, if that was not asked for. */
+  #failed: Error | undefined
+  readonly #deaths: number[] = []
 
-  private constructor(thread: DeviceThread, maxPages: number) {
+  private constructor(options: CheckedServerOptions) {
     super()
-    this.#thread = thread
-    this.#maxPages = maxPages
-    thread.on('message', (message) => {
-      const notice = message as DeviceNotice
-      if (notice.type === 'error') this.emit('error', fromEnvelope(notice.error))
-    })
-    thread.on('end', (died) => this.#afterEnd(died))
+    this.#options = options
+    this.#session = this.#start(options.signal)
   }
 
   /**
@@ -56,17 +66,38 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
   static async open(options?: ServerOptions): Promise<GrantServer> {
     const checked = checkServerOptions(options)
     assertSupported()
-    const { descriptor, budget, scrub, fillers, signal } = checked
-    const data = { descriptor, server: randomUUID(), budget, scrub }
-    const { thread, facts } = await DeviceThread.start('device.js', data, signal)
-    const server = new GrantServer(thread, facts.maxPages!)
-    server.#client = await GrantClient.connect(server.connect(), { fillers })
+    const server = new GrantServer(checked)
+    await server.#session
     return server
+  }
+
+  async #start(signal?: AbortSignal): Promise<Session> {
+    const { descriptor, budget, scrub, fillers } = this.#options
+    const data = { descriptor, server: randomUUID(), budget, scrub }
+    const thread = await DeviceThread.start('device.js', data, signal)
+    thread.on('message', (message) => {
+      const notice = message as DeviceNotice
+      if (notice.type === 'error') this.emit('error', fromEnvelope(notice.error))
+    })
+    const client = await GrantClient.connect(connectTo(thread), { fillers })
+    const ended = new Promise<void>((resolve) => {
+      thread.once('end', (died) => {
+        resolve()
+        this.#afterEnd(client, died)
+      })
+    })
+    this.#current = { thread, client, ended }
+    return this.#current
   }
 
   /** See {@link GrantClient.share}. */
   async share(options: ShareOptions): Promise<Grant> {
-    return this.#open().share(options)
+    return (await this.#client()).share(options)
+  }
+
+  /** See {@link GrantClient.attach}. */
+  async attach(handle: GrantHandle): Promise<Grant> {
+    return (await this.#client()).attach(handle)
   }
 
   /**
@@ -74,14 +105,13 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
    * thread shares goes back when it closes its client or exits.
    */
   connect(): MessagePort {
-    if (this.#closing || this.#thread.died) throw this.#thread.died ?? closedError()
-    const { port1, port2 } = new MessageChannel()
-    this.#thread.post({ type: 'connect', port: port2 } satisfies DeviceControl, [port2])
-    return port1
+    this.#mustBeOpen()
+    if (!this.#current) throw diedError()
+    return connectTo(this.#current.thread)
   }
 
   async stats(): Promise<ServerStats> {
-    return { ...(await this.#open().stats()), maxPages: this.#maxPages }
+    return (await this.#client()).stats()
   }
 
   /**
@@ -92,20 +122,23 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
   async close(options?: CloseOptions): Promise<void> {
     const { force = false } = checkOptions<CloseOptions>('options', options, ['force'])
     checkBoolean('options.force', force)
-    if (this.#thread.died) return
+    if (this.#failed) return
     const again = this.#closing !== undefined
     this.#closing ??= this.#close(force)
-    if (again && force) {
-      void this.#client?.close({ force })
-      this.#thread.post({ type: 'close', force } satisfies DeviceControl)
+    if (again && force && this.#current) {
+      void this.#current.client.close({ force })
+      this.#current.thread.post({ type: 'close', force } satisfies DeviceControl)
     }
     await this.#closing
   }
 
   async #close(force: boolean): Promise<void> {
-    const client = this.#client?.close({ force })
+    // One that is just being started is closed as well; one that could not be started has nothing to close.
+    const session = await this.#session.catch(() => undefined)
+    if (!session) return
+    const client = session.client.close({ force })
     // Told at once, so that other threads finish at the same time as this one.
-    const ended = this.#thread.close({ type: 'close', force } satisfies DeviceControl)
+    const ended = session.thread.close({ type: 'close', force } satisfies DeviceControl)
     await client
     await ended
   }
@@ -114,15 +147,50 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
     await this.close()
   }
 
-  #open(): GrantClient {
-    if (this.#thread.died) throw this.#thread.died
-    if (this.#closing || !this.#client) throw closedError()
-    return this.#client
+  async #client(): Promise<GrantClient> {
+    for (;;) {
+      this.#mustBeOpen()
+      const { client, ended } = await this.#session
+      if (!client.lost) return client
+      // The line is dead already, its worker is about to be: the next one serves.
+      await ended
+    }
   }
 
-  #afterEnd(died: GrantError | undefined): void {
-    if (died) this.#client?.lost(died)
-    this.emit('close')
-    if (died) this.emit('error', died)
+  #mustBeOpen(): void {
+    if (this.#failed) throw this.#failed
+    if (this.#closing) throw closedError()
   }
+
+  #afterEnd(client: GrantClient, died: GrantError | undefined): void {
+    this.#current = undefined
+    if (died) client.lose(died)
+    if (died && !this.#closing && this.#options.restart && !this.#tooOften()) {
+      this.#session = this.#start()
+      this.#session.catch((error) => this.#giveUp(error))
+      this.emit('error', died)
+      return
+    }
+    if (died) this.#giveUp(died)
+    else this.emit('close')
+  }
+
+  #giveUp(error: Error): void {
+    this.#failed = error
+    this.emit('close')
+    this.emit('error', error)
+  }
+
+  #tooOften(): boolean {
+    const now = performance.now()
+    this.#deaths.push(now)
+    if (this.#deaths.length > RESTARTS.count) this.#deaths.shift()
+    return this.#deaths.length === RESTARTS.count && now - this.#deaths[0]! < RESTARTS.milliseconds
+  }
+}
+
+function connectTo(thread: DeviceThread): MessagePort {
+  const { port1, port2 } = new MessageChannel()
+  thread.post({ type: 'connect', port: port2 } satisfies DeviceControl, [port2])
+  return port1
 }

@@ -1,11 +1,18 @@
-import { checkBoolean, checkOptions, checkSignal } from '../arguments.js'
+import { checkOptions, checkSignal } from '../arguments.js'
 import type { ThreadContext } from '../client/thread-context.js'
+import { publish } from '../diagnostics.js'
 import type { GrantError } from '../errors.js'
+import type { EventChannel } from '../events/event-channel.js'
+import type { FillResult } from '../fill/fill.js'
 import { SharedPages } from '../pages/shared-pages.js'
 import { notifyArguments, type UnmapNotifyOptions } from '../pages/unmap-notify.js'
+import type { GrantOffer } from '../peer/offer.js'
+import { PeerWatch } from '../peer/peer-watch.js'
+import type { PeerState } from '../peer/status.js'
 import { type FillerGrant, Op } from '../protocol/messages.js'
 import type { GrantHandle } from './handle.js'
-import { type UnshareOptions, Unsharing } from './unsharing.js'
+import { checkUnshare, DEFAULT_RELEASE_TIMEOUT, type UnshareOptions } from './unshare-options.js'
+import { Unsharing } from './unsharing.js'
 
 /** What the device worker said of a grant. */
 export interface GrantFacts {
@@ -16,6 +23,15 @@ export interface GrantFacts {
   refs: Uint32Array
   /** Whether this thread shared it, or attached to it. */
   owner: boolean
+}
+
+export interface OfferOptions {
+  /** Bound for the peer's domain: wakes this side when the peer lets go, if the peer has event channels too. */
+  channel?: EventChannel
+}
+
+export interface ReleasedOptions {
+  signal?: AbortSignal
 }
 
 /**
@@ -32,6 +48,7 @@ export class Grant extends SharedPages {
   readonly #refs: Uint32Array
   readonly #context: ThreadContext
   readonly #unsharing: Unsharing
+  readonly #watch: PeerWatch
 
   /** @internal */
   constructor(facts: GrantFacts, context: ThreadContext) {
@@ -41,13 +58,21 @@ export class Grant extends SharedPages {
     this.writable = facts.writable
     this.#refs = facts.refs
     this.#context = context
+    this.#watch = new PeerWatch(context.board, context.deferred)
     this.#unsharing = new Unsharing({
       id: facts.id,
       owner: facts.owner,
       connection: context.connection,
       work: this.work,
       dropView: () => this.dropView(),
-      ended: () => context.grants.delete(facts.id),
+      gaveBack: (force) => {
+        const { id, domid, pages } = this
+        publish('xen-grants:unshare', () => ({ id, domid, pages, force }))
+      },
+      ended: () => {
+        context.grants.delete(facts.id)
+        this.#watch.end(this.pages)
+      },
     })
     context.grants.set(facts.id, this)
   }
@@ -73,6 +98,14 @@ export class Grant extends SharedPages {
   }
 
   /** @internal */
+  protected override filled(result: FillResult): void {
+    super.filled(result)
+    const { id, domid } = this
+    const { bytes, slices, milliseconds } = result
+    publish('xen-grants:fill', () => ({ id, domid, bytes, slices, milliseconds }))
+  }
+
+  /** @internal */
   protected override get fillerGrant(): FillerGrant {
     const { id, domid, pages } = this
     return { id, domid, pages, refs: this.#refs, deviceThread: this.#context.deviceThread }
@@ -90,6 +123,34 @@ export class Grant extends SharedPages {
     await this.#context.connection.request(Op.setUnmapNotify, this.id, offset, action, port)
   }
 
+  /**
+   * What to tell the peer, as plain data: its `GrantMapper` takes it whole. From then on this side knows what the
+   * peer does with the pages. Costs one page per domain, not per grant. See docs/teardown.md.
+   *
+   * @throws what sharing a page throws
+   */
+  async offer(options?: OfferOptions): Promise<GrantOffer> {
+    const { channel } = checkOptions<OfferOptions>('options', options, ['channel'])
+    this.mustBeUsable()
+    const status = await this.#watch.status(this.domid, channel)
+    return { refs: [...this.#refs], writable: this.writable, status }
+  }
+
+  /** What the peer does with the pages, by its own account; 'unknown' unless they were {@link offer}ed. */
+  get peer(): PeerState {
+    return this.#watch.state
+  }
+
+  /**
+   * Resolves with 'released' when the peer has mapped the pages and let go of them, in order or by dying, and with
+   * 'unknown' when that cannot be told.
+   */
+  async released(options?: ReleasedOptions): Promise<PeerState> {
+    const { signal } = checkOptions<ReleasedOptions>('options', options, ['signal'])
+    checkSignal('options.signal', signal)
+    return this.#watch.released(signal)
+  }
+
   /** For another thread of this process, which attaches to it through a GrantClient. */
   handle(): GrantHandle {
     const { id, domid, pages, writable } = this
@@ -105,14 +166,26 @@ export class Grant extends SharedPages {
    * With `force`, nothing is waited for: harmless zero pages take the place of the memory at once, so that a thread
    * still writing cannot crash or reach anything; running fills are aborted.
    *
+   * With `whenReleased` it first waits until the peer has let go, so that the pages are free at once afterwards; after
+   * `timeout` they are taken back all the same, and counted in `stats().deferred` until the peer lets go.
+   *
    * Aborting by `signal` while it waits leaves the grant shared and usable.
    */
   async unshare(options?: UnshareOptions): Promise<void> {
-    const checked = checkOptions<UnshareOptions>('options', options, ['force', 'signal', 'fireNotify'])
-    if (checked.force !== undefined) checkBoolean('options.force', checked.force)
-    if (checked.fireNotify !== undefined) checkBoolean('options.fireNotify', checked.fireNotify)
-    checkSignal('options.signal', checked.signal)
+    const checked = checkUnshare(options)
+    if (checked.whenReleased && this.#unsharing.live) await this.#untilReleased(checked)
     await this.#unsharing.unshare(checked)
+    await this.#watch.ended()
+  }
+
+  async #untilReleased({ timeout, signal }: UnshareOptions): Promise<void> {
+    const late = AbortSignal.timeout(timeout ?? DEFAULT_RELEASE_TIMEOUT)
+    try {
+      await this.#watch.released(signal ? AbortSignal.any([signal, late]) : late)
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (!late.aborted) throw error
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -18,6 +18,13 @@ export interface ServerOptions {
   maxPagesPerDomain?: number
   /** Requests that may wait at the device worker before share() rejects with ERR_GRANTS_BUSY. Default 65536. */
   maxQueue?: number
+  /**
+   * Grant table entries this server leaves to others: the domain's PV disks and network take theirs from the same
+   * table, and fail when it is full. Default: a sixteenth of the table, 2048 of the 32768 that Xen gives by default.
+   */
+  headroom?: number
+  /** Start a new device worker when it dies, and serve on. Default true; otherwise the server closes. */
+  restart?: boolean
   /** The filler threads of this thread's grants; they start when first needed. */
   fillers?: FillerOptions
   /** Zero pages before they are given back: a peer that still maps them keeps seeing them. Default true. */
@@ -31,6 +38,7 @@ export interface CheckedServerOptions {
   budget: BudgetOptions
   fillers: FillerOptions
   scrub: boolean
+  restart: boolean
   signal: AbortSignal | undefined
 }
 
@@ -42,21 +50,27 @@ export function checkServerOptions(options: unknown): CheckedServerOptions {
     'maxPages',
     'maxPagesPerDomain',
     'maxQueue',
+    'headroom',
+    'restart',
     'fillers',
     'scrub',
     'signal',
   ])
-  const { device = DEFAULT_DEVICE, maxPages, maxPagesPerDomain, maxQueue = 65_536, scrub = true } = checked
+  const { device = DEFAULT_DEVICE, maxPages, maxPagesPerDomain, maxQueue = 65_536, headroom } = checked
+  const { scrub = true, restart = true } = checked
   if (maxPages !== undefined) checkInteger('options.maxPages', maxPages, 1)
   if (maxPagesPerDomain !== undefined) checkInteger('options.maxPagesPerDomain', maxPagesPerDomain, 1)
   checkInteger('options.maxQueue', maxQueue, 1)
+  if (headroom !== undefined) checkInteger('options.headroom', headroom, 0)
+  checkBoolean('options.restart', restart)
   checkBoolean('options.scrub', scrub)
   checkSignal('options.signal', checked.signal)
   return {
     descriptor: descriptorOf(device),
-    budget: { maxPages, maxPagesPerDomain, maxQueue },
+    budget: { maxPages, maxPagesPerDomain, maxQueue, headroom },
     fillers: checkFillers(checked.fillers),
     scrub,
+    restart,
     signal: checked.signal,
   }
 }

@@ -3,14 +3,7 @@ import type { Connection } from '../client/connection.js'
 import { GrantError } from '../errors.js'
 import type { Work } from '../pages/work.js'
 import { Op, UnshareFlag } from '../protocol/messages.js'
-
-export interface UnshareOptions {
-  /** Wait for nobody; see `Grant.unshare`. Default false. */
-  force?: boolean
-  /** Let armed unmap notifications fire, as they would in a crash. Default false: they are disarmed first. */
-  fireNotify?: boolean
-  signal?: AbortSignal
-}
+import type { UnshareOptions } from './unshare-options.js'
 
 export interface UnsharingParts {
   id: number
@@ -19,6 +12,8 @@ export interface UnsharingParts {
   work: Work
   /** Makes every view of this thread empty. */
   dropView(): void
+  /** The pages are back with the driver. */
+  gaveBack(force: boolean): void
   /** The grant is this thread's no more. */
   ended(): void
 }
@@ -82,6 +77,7 @@ export class Unsharing {
     signal?.addEventListener('abort', withdraw, { once: true })
     try {
       await request.answer
+      this.#parts.gaveBack(false)
       this.#gone()
     } catch (error) {
       this.#afterFailure(error, signal)
@@ -112,6 +108,7 @@ export class Unsharing {
     this.#stopHere(this.#unshared())
     try {
       await connection.request(Op.unshare, id, flags)
+      this.#parts.gaveBack(true)
     } catch (error) {
       if (!(error instanceof GrantError && error.code === 'ERR_GRANTS_UNSHARED')) {
         if ((this.#state as State) !== 'gone') this.#state = 'stuck'

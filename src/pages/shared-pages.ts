@@ -1,10 +1,11 @@
 import { resolve } from 'node:path'
-import type { Writable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { pathToFileURL } from 'node:url'
 import { PAGE_SIZE } from '../abi.js'
 import { checkFunction, checkInteger, checkOptions, checkSignal, invalidArgType } from '../arguments.js'
 import { type CheckedFill, type FillResult, type FillTarget, fill } from '../fill/fill.js'
 import type { FillerPool } from '../fill/pool.js'
+import { type ReadStreamOptions, readStreamOver } from '../fill/read-stream.js'
 import { sliceCount } from '../fill/slices.js'
 import { checkSource, type FillSource } from '../fill/source.js'
 import { type WriteStreamOptions, writeStreamOver } from '../fill/stream.js'
@@ -40,7 +41,7 @@ export interface PagesContext {
   readonly inPlaceBelow: number
   /** Loaded when something is opened, not when the package is imported: it needs the platform's C library. */
   readonly memory: typeof import('../memory/view.js')
-  filled(bytes: number, milliseconds: number): void
+  filled(result: FillResult): void
 }
 
 const DEFAULT_SLICE_BYTES = 1 << 20
@@ -63,6 +64,11 @@ export abstract class SharedPages {
     this.byteLength = pages * PAGE_SIZE
     this.#address = address
     this.#context = context
+  }
+
+  /** @internal */
+  protected filled(result: FillResult): void {
+    this.#context.filled(result)
   }
 
   /**
@@ -129,7 +135,7 @@ export abstract class SharedPages {
       }
       return orReason(controller.signal, fill(this.#target(), request))
     })
-    this.#context.filled(result.bytes, result.milliseconds)
+    this.filled(result)
     return result
   }
 
@@ -176,8 +182,15 @@ export abstract class SharedPages {
   /** A Writable over the pages, for pipeline(). It does not keep the grant: once unshared it fails. */
   createWriteStream(options?: WriteStreamOptions): Writable {
     const checked = checkOptions<WriteStreamOptions>('options', options, ['start'])
-    this.mustBeUsable()
+    this.mustBeWritable()
     return writeStreamOver(() => this.#liveBytes(), this.byteLength, checked)
+  }
+
+  /** A Readable of copies of the pages. It does not keep them: once they are let go it fails. */
+  createReadStream(options?: ReadStreamOptions): Readable {
+    const checked = checkOptions<ReadStreamOptions>('options', options, ['start', 'end'])
+    this.mustBeUsable()
+    return readStreamOver(() => this.#liveBytes(), this.byteLength, checked)
   }
 
   /** @internal */

@@ -1,4 +1,4 @@
-import type { DeviceDescriptor } from '../device/seam.js'
+import type { CopySegment, DeviceDescriptor } from '../device/seam.js'
 import type { ErrorEnvelope } from './envelope.js'
 
 /**
@@ -68,14 +68,20 @@ export interface SessionHello {
 export interface DeviceStats {
   grants: number
   pages: number
+  /** The budget over all grants, in pages; Infinity for none. */
+  maxPages: number
   domains: Record<number, number>
   /** Requests received and not yet carried out. */
   queued: number
   /** Requests that wait for pages or for leases. */
   waiting: number
   clients: number
+  /** Pages the server keeps allocated against a bug of the driver; not among `pages`. See docs/enospc.md. */
+  ballast: number
   operations: number
   batches: number
+  /** What the kernel frees a second of pages that peers let go late; see `DeviceLimits`. */
+  freePerIteration: number | undefined
   /** Calls made on the device, by name. */
   calls: Record<string, number>
 }
@@ -89,9 +95,7 @@ export interface ThreadData {
 }
 
 /** The first message of such a thread, over its own port. */
-export type StartNotice =
-  | { type: 'ready'; facts: Record<string, number> }
-  | { type: 'failed'; error: ErrorEnvelope }
+export type StartNotice = { type: 'ready' } | { type: 'failed'; error: ErrorEnvelope }
 
 /** Given to the device worker when it starts. */
 export interface DeviceWorkerData extends ThreadData {
@@ -107,6 +111,8 @@ export interface BudgetOptions {
   maxPages: number | undefined
   maxPagesPerDomain: number | undefined
   maxQueue: number
+  /** Grant table entries left to others. Undefined: a sixteenth. */
+  headroom: number | undefined
 }
 
 /** From the server's thread to the device worker, over the worker's own port. */
@@ -161,3 +167,59 @@ export interface FillerGrant {
 
 /** `results` are pairs of slice index and what the module returned for it. */
 export type FillOutcome = { results: [number, unknown][] } | { error: ErrorEnvelope }
+
+/** What a call of a service answers: errors as data, see `src/protocol/envelope.ts`. */
+export type Outcome<T> = { value: T } | { error: ErrorEnvelope }
+
+/** From the thread that started a service to it, over the worker's own port. */
+export type ServiceControl =
+  /** `port` is for comlink; `events` for what the service pushes, where it does. */
+  | {
+      type: 'serve'
+      port: import('node:worker_threads').MessagePort
+      events?: import('node:worker_threads').MessagePort
+    }
+  | { type: 'close'; force: boolean }
+
+/** Given to the mapping worker and the event worker when they start. */
+export interface ServiceData extends ThreadData {
+  descriptor: DeviceDescriptor
+}
+
+/** What the mapping worker does, through comlink. */
+export interface MapService {
+  map(request: MapRequest): Outcome<{ id: number; address: number }>
+  /** With force, zero pages stay in the place of the memory until {@link unreserve}. */
+  unmap(id: number, force: boolean): Outcome<null>
+  unreserve(id: number): Outcome<null>
+  setUnmapNotify(id: number, offset: number, action: number, port: number): Outcome<null>
+  copy(segments: CopySegment[]): Outcome<Int16Array>
+}
+
+export interface MapRequest {
+  /** Pairs of domid and reference. */
+  names: Uint32Array
+  writable: boolean
+  notify: { offset: number; action: number; port: number } | undefined
+  /** Where the granter watches for our end, see `src/peer/status.ts`. Port 0: no event. */
+  status: { domid: number; ref: number; offset: number; port: number } | undefined
+}
+
+/** What the event worker does, through comlink. Binding answers the local port. */
+export interface EventService {
+  bindUnbound(domid: number): Outcome<number>
+  bindInterdomain(domid: number, port: number): Outcome<number>
+  bindVirq(virq: number): Outcome<number>
+  unbind(port: number): Outcome<null>
+  restrict(domid: number): Outcome<null>
+}
+
+/**
+ * The hot messages of event channels, over a port of their own. From the client: ports to notify, and ports whose
+ * event has been delivered, which are unmasked. To the client: ports that have fired, or that could not be notified.
+ */
+export type EventRequest = { notify: number[]; unmask: number[] }
+export type EventReport =
+  | { fired: number[] }
+  | { failed: { port: number; error: ErrorEnvelope }[] }
+  | { lost: ErrorEnvelope }

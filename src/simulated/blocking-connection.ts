@@ -16,10 +16,10 @@ export class BlockingConnection {
   /** @throws GrantError the call's own errors, ECONNRESET if the simulated Xen has gone */
   request<K extends Call>(
     call: K,
-    ...[args]: Calls[K]['args'] extends [] ? [] : [args: Calls[K]['args']]
+    ...[args, numbers]: Calls[K]['args'] extends [] ? [] : [args: Calls[K]['args'], numbers?: Uint32Array]
   ): Calls[K]['result'] {
     const id = ++this.#lastId
-    this.#socket.send(encode({ id, call, args: args ?? [] }))
+    this.#socket.send(encode({ id, call, args: args ?? [] }, numbers))
     const body = this.#socket.receive(decodeLength(this.#socket.receive(4)))
     return decodeResult<K>(id, decodeBody(body))
   }

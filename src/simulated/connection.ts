@@ -12,17 +12,22 @@ interface Pending {
   fail(error: Error): void
 }
 
-/** A session for code that must not block. It keeps the process alive only while an answer is due. */
+/** A session for code that must not block. It keeps the thread alive only while an answer is due, or never. */
 export class Connection {
   readonly #path: string
   readonly #socket: Socket
+  readonly #background: boolean
   /** Oldest first: the host answers in order. */
   readonly #pending: Pending[] = []
   #lastId = 0
   #ended: Error | undefined
 
-  /** @param path the directory of the simulated Xen. @throws GrantError ENOENT, ECONNREFUSED */
-  static async open(path: string): Promise<Connection> {
+  /**
+   * @param path the directory of the simulated Xen
+   * @param background it never keeps the thread alive
+   * @throws GrantError ENOENT, ECONNREFUSED
+   */
+  static async open(path: string, background = false): Promise<Connection> {
     const socket = connect(join(path, files.socket))
     try {
       await once(socket, 'connect')
@@ -31,11 +36,12 @@ export class Connection {
       const what = `no simulated Xen answers at ${path}: is the process that created it still running?`
       throw systemCallError(errno, 'connect', what, { path, cause })
     }
-    return new Connection(path, socket)
+    return new Connection(path, socket, background)
   }
 
-  private constructor(path: string, socket: Socket) {
+  private constructor(path: string, socket: Socket, background: boolean) {
     this.#path = path
+    this.#background = background
     this.#socket = socket
     const decoder = new Decoder()
     socket.unref()
@@ -62,7 +68,7 @@ export class Connection {
     return new Promise((resolve, reject) => {
       const settle = (message: Message) => resolve(decodeResult<K>(id, message))
       this.#pending.push({ id, settle, fail: reject })
-      if (this.#pending.length === 1) this.#socket.ref()
+      if (this.#pending.length === 1 && !this.#background) this.#socket.ref()
       this.#socket.write(encode({ id, call, args }, numbers))
     })
   }

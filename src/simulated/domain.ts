@@ -1,5 +1,7 @@
 import { checkBoolean, checkInteger, checkOptions, invalidArgType } from '../arguments.js'
+import { type DeviceDescriptor, eventDescriptor, mapDescriptor } from '../device/seam.js'
 import type { Connection } from './connection.js'
+import { descriptorsOf } from './descriptors.js'
 import type { PeerMemory } from './peer-memory.js'
 
 export interface MapOptions {
@@ -21,6 +23,8 @@ export interface MappedGrants {
 
 /** What a SimulatedXen shares with its domains. */
 export interface DomainContext {
+  /** Its directory. */
+  readonly path: string
   readonly connection: Connection
   readonly memory: PeerMemory
   readonly localDomid: number
@@ -28,7 +32,10 @@ export interface DomainContext {
 
 const MAX_U32 = 0xffff_ffff
 
-/** Another domain on the simulated Xen, which maps what the local domain has granted to it. */
+/**
+ * Another domain on the simulated Xen, which maps what the local domain has granted to it: with `map`, or as the device of a
+ * GrantMapper or EventChannels.
+ */
 export class SimulatedDomain {
   readonly domid: number
   readonly #context: DomainContext
@@ -37,6 +44,16 @@ export class SimulatedDomain {
   constructor(domid: number, context: DomainContext) {
     this.domid = domid
     this.#context = context
+  }
+
+  /** How this domain's mapping device is opened. */
+  get [mapDescriptor](): DeviceDescriptor {
+    return descriptorsOf(this.#context.path, this.domid).map
+  }
+
+  /** How this domain's event channel device is opened. */
+  get [eventDescriptor](): DeviceDescriptor {
+    return descriptorsOf(this.#context.path, this.domid).events
   }
 
   /**

@@ -1,5 +1,19 @@
 import { systemCallError } from '../errors.js'
 
+const SYSTEM_CALLS: Record<string, string> = {
+  open: 'open',
+  openMap: 'open',
+  openEvents: 'open',
+  mmap: 'mmap',
+  mmapGrants: 'mmap',
+  map: 'mmap',
+  replaceMapping: 'mmap',
+  munmap: 'munmap',
+  unmap: 'munmap',
+  readEvents: 'read',
+  unmaskEvents: 'write',
+}
+
 /** Failures ordered by a test, per call and in order. */
 export class Faults {
   readonly #errnos = new Map<string, number[]>()
@@ -19,7 +33,5 @@ export class Faults {
 
 /** What the real call would have been, for the error. */
 function systemCallOf(call: string): string {
-  if (call === 'open' || call === 'mmap' || call === 'munmap') return call
-  if (call === 'map' || call === 'replaceMapping') return 'mmap'
-  return call === 'unmap' ? 'munmap' : 'ioctl'
+  return SYSTEM_CALLS[call] ?? 'ioctl'
 }

@@ -1,16 +1,12 @@
 import { constants } from 'node:os'
-import {
-  GNTALLOC_FLAG_WRITABLE,
-  PAGE_SIZE,
-  UNMAP_NOTIFY_CLEAR_BYTE,
-  UNMAP_NOTIFY_SEND_EVENT,
-} from '../abi.js'
+import { GNTALLOC_FLAG_WRITABLE, PAGE_SIZE } from '../abi.js'
 import type { Allocation } from '../device/seam.js'
 import { systemCallError } from '../errors.js'
-import type { EventPorts } from './event-ports.js'
+import type { EventChannels } from './event-channels.js'
 import { FrameAllocator, type PageMemory } from './frames.js'
 import type { GrantEntry, GrantTable } from './grant-table.js'
 import { MappedPages } from './mapped-pages.js'
+import { clearsByte, dropNotification, makeNotification, type Notification } from './unmap-notify.js'
 
 const { EINVAL, ENOENT, ENOMEM, ENOSPC } = constants.errno
 
@@ -21,13 +17,14 @@ interface Gref {
   readonly entry: GrantEntry
   /** One for the file until DEALLOC or close, one for each mapping. */
   users: number
-  notify: { action: number; offset: number; port: number } | undefined
+  notify: Notification | undefined
 }
 
-export interface GrantFile {
+/** An open file of the grant device. */
+export class GrantFile {
   /** By byte offset. A page leaves with DEALLOC, though mappings may keep it granted. */
-  readonly pages: Map<number, Gref>
-  nextIndex: number
+  readonly pages = new Map<number, Gref>()
+  nextIndex = 0
 }
 
 /** One mmap call. Its pages are let go together, when the last piece is unmapped. */
@@ -45,7 +42,8 @@ export interface DriverOptions {
 /** The gntalloc driver of Linux 6.1.192, its order of checks included. Nothing here does any IO. */
 export class GrantAllocDriver {
   readonly #table: GrantTable
-  readonly #ports: EventPorts
+  readonly #channels: EventChannels
+  readonly #granter: number
   readonly #memory: PageMemory
   readonly #frames: FrameAllocator
   readonly #driverBugs: boolean
@@ -56,9 +54,17 @@ export class GrantAllocDriver {
   /** Grants that still have a user. */
   grants = 0
 
-  constructor(table: GrantTable, ports: EventPorts, memory: PageMemory, options: DriverOptions) {
+  /** @param granter the domain it runs in */
+  constructor(
+    table: GrantTable,
+    granter: number,
+    channels: EventChannels,
+    memory: PageMemory,
+    options: DriverOptions,
+  ) {
     this.#table = table
-    this.#ports = ports
+    this.#granter = granter
+    this.#channels = channels
     this.#memory = memory
     this.#frames = new FrameAllocator(table.capacity, memory)
     this.#driverBugs = options.driverBugs
@@ -66,7 +72,7 @@ export class GrantAllocDriver {
   }
 
   open(): GrantFile {
-    return { pages: new Map(), nextIndex: 0 }
+    return new GrantFile()
   }
 
   /** @throws GrantError ENOSPC, ENOMEM */
@@ -116,16 +122,13 @@ export class GrantAllocDriver {
 
   /** @throws GrantError ENOENT, EINVAL */
   setUnmapNotify(file: GrantFile, index: number, action: number, port: number): void {
-    const fail = (errno: number, why: string) =>
-      systemCallError(errno, 'ioctl', `setting the unmap notification at index ${index}: ${why}`)
     const offset = index % PAGE_SIZE
     const gref = file.pages.get(index - offset)
-    if (gref === undefined) throw fail(ENOENT, 'no such page')
-    if ((action & ~(UNMAP_NOTIFY_CLEAR_BYTE | UNMAP_NOTIFY_SEND_EVENT)) !== 0)
-      throw fail(EINVAL, `unknown action ${action}`)
-    if ((action & UNMAP_NOTIFY_SEND_EVENT) !== 0 && !this.#ports.isBound(port))
-      throw fail(EINVAL, `port ${port} is not bound`)
-    gref.notify = action === 0 ? undefined : { action, offset, port }
+    if (gref === undefined)
+      throw systemCallError(ENOENT, 'ioctl', `setting the unmap notification at index ${index}: no such page`)
+    const notify = makeNotification(this.#channels, this.#granter, action, offset, port)
+    dropNotification(this.#channels, gref.notify)
+    gref.notify = notify
   }
 
   /** @throws GrantError EINVAL (unaligned or nothing to map), ENOENT */
@@ -138,18 +141,8 @@ export class GrantAllocDriver {
     return { grefs, pages: new MappedPages(count) }
   }
 
-  /** @returns whether that was the last piece. @throws GrantError EINVAL: not all of it is mapped */
-  munmap(mapping: Mapping, first: number, count: number): boolean {
-    if (!mapping.pages.has(first, count))
-      throw systemCallError(EINVAL, 'munmap', `unmapping ${count} pages from page ${first} of a mapping`)
-    mapping.pages.remove(first, count)
-    if (mapping.pages.remaining > 0) return false
-    this.#drop(mapping.grefs)
-    return true
-  }
-
-  /** Unmaps what is left of a mapping. */
-  unmapAll({ grefs }: Mapping): void {
+  /** The last piece of a mapping has gone. */
+  munmap({ grefs }: Mapping): void {
     this.#drop(grefs)
   }
 
@@ -191,8 +184,8 @@ export class GrantAllocDriver {
   }
 
   #notify({ notify, entry }: Gref): void {
-    if (notify === undefined) return
-    if ((notify.action & UNMAP_NOTIFY_CLEAR_BYTE) !== 0) this.#memory.clearByte(entry.frame, notify.offset)
-    if ((notify.action & UNMAP_NOTIFY_SEND_EVENT) !== 0) this.#ports.send(notify.port)
+    if (clearsByte(notify)) this.#memory.clearByte(entry.frame, notify.offset)
+    notify?.port?.send()
+    dropNotification(this.#channels, notify)
   }
 }

@@ -2,8 +2,9 @@ import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { GrantError } from '../errors.js'
-import { answer, type Machine } from './dispatch.js'
+import { answer } from './dispatch.js'
 import { Faults } from './faults.js'
+import type { Machine } from './handlers.js'
 import { Kernel, type KernelOptions } from './kernel.js'
 import { MemoryFile } from './memory-file.js'
 import { files, type ReplyHead } from './protocol.js'
@@ -44,14 +45,18 @@ export async function startHost({ path, ioctlDelay, freeInterval, ...options }: 
 function serve(machine: Machine, socket: Socket, afterCall: () => void): void {
   const session = machine.kernel.startSession()
   const decoder = new Decoder()
+  const reply = (message: Buffer) => {
+    // A reply that had to wait may come when nobody is there any more.
+    if (!socket.destroyed) socket.write(message)
+  }
   socket.on('data', (chunk) => {
     try {
-      for (const message of decoder.push(chunk)) socket.write(answer(machine, session, message))
+      for (const message of decoder.push(chunk)) answer(machine, session, message, reply)
     } catch (error) {
       if (!(error instanceof GrantError)) throw error
       socket.removeAllListeners('data')
-      const reply = encode({ id: 0, error: errorToWire(error) } satisfies ReplyHead)
-      socket.end(reply, () => socket.destroy())
+      const last = encode({ id: 0, error: errorToWire(error) } satisfies ReplyHead)
+      socket.end(last, () => socket.destroy())
     }
     afterCall()
   })

@@ -2,18 +2,19 @@ import { constants } from 'node:os'
 import { resolve } from 'node:path'
 import type { Worker } from 'node:worker_threads'
 import { checkInteger, checkString, invalidArgValue } from '../arguments.js'
-import { type DeviceDescriptor, deviceDescriptor } from '../device/seam.js'
+import { type DeviceDescriptor, deviceDescriptor, eventDescriptor, mapDescriptor } from '../device/seam.js'
 import { GrantError } from '../errors.js'
 import { Connection } from './connection.js'
+import type { Counters } from './counters.js'
+import { descriptorsOf } from './descriptors.js'
 import { makeDirectory, removeDirectory } from './directory.js'
 import { type DomainContext, SimulatedDomain } from './domain.js'
 import { startHostThread } from './host-thread.js'
-import type { Counters } from './kernel.js'
 import { checkCreateOptions, MAX_DOMID, MAX_LIMIT, MIN_LIMIT, type SimulatedXenOptions } from './options.js'
 import { type FaultableCall, faultableCalls } from './protocol.js'
 
+export type { Counters } from './counters.js'
 export type { MapOptions, MappedGrants, SimulatedDomain } from './domain.js'
-export type { Counters } from './kernel.js'
 export type { SimulatedXenOptions } from './options.js'
 export type { FaultableCall } from './protocol.js'
 
@@ -80,6 +81,16 @@ export class SimulatedXen {
     }
   }
 
+  /** How the mapping device of the local domain is opened; that of another is `domain(n)`'s. */
+  get [mapDescriptor](): DeviceDescriptor {
+    return descriptorsOf(this.path).map
+  }
+
+  /** How the event channel device of the local domain is opened; that of another is `domain(n)`'s. */
+  get [eventDescriptor](): DeviceDescriptor {
+    return descriptorsOf(this.path).events
+  }
+
   /** Another domain, which can map what was granted to `domid`. Domains need no set-up and have no end. */
   domain(domid: number): SimulatedDomain {
     checkInteger('domid', domid, 0, MAX_DOMID)
@@ -111,12 +122,12 @@ export class SimulatedXen {
     await this.#context.connection.request('failNext', [position, errno])
   }
 
-  /** Binds an event channel port in the granting domain, for unmap notifications. */
+  /** Binds an event channel port in the granting domain that no program has: for tests of unmap notifications. */
   async bindPort(): Promise<number> {
     return (await this.#context.connection.request('bindPort', [])).port
   }
 
-  /** Events that a port has got so far. @throws GrantError EINVAL: no such port */
+  /** Events sent so far through a port of the granting domain. @throws GrantError EINVAL: no such port */
   async events(port: number): Promise<number> {
     checkInteger('port', port, 0, 0xffff_ffff)
     return (await this.#context.connection.request('events', [port])).events
@@ -151,7 +162,7 @@ async function connectTo(path: string): Promise<DomainContext> {
     const { localDomid } = await connection.request('hello', [])
     // Not imported at the top, because it loads native code: importing the simulation must work everywhere.
     const { PeerMemory } = await import('./peer-memory.js')
-    return { connection, localDomid, memory: new PeerMemory(path) }
+    return { path, connection, localDomid, memory: new PeerMemory(path) }
   } catch (error) {
     await connection.close()
     throw error

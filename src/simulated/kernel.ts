@@ -1,11 +1,17 @@
 import { constants } from 'node:os'
 import type { Allocation, DeviceLimits } from '../device/seam.js'
 import { systemCallError } from '../errors.js'
-import { EventPorts } from './event-ports.js'
-import type { PageMemory } from './frames.js'
-import { type DriverOptions, GrantAllocDriver, type GrantFile, type Mapping } from './gntalloc.js'
-import { type ForeignMapping, GrantMapDriver } from './gntdev.js'
+import type { Counters } from './counters.js'
+import { EventCalls } from './event-calls.js'
+import { EventChannels } from './event-channels.js'
+import { EventFile } from './event-file.js'
+import { type DriverOptions, GrantAllocDriver, GrantFile } from './gntalloc.js'
+import { GrantMapDriver } from './gntdev.js'
+import { type CopyMemory, GrantCopier } from './grant-copy.js'
 import { GrantTable } from './grant-table.js'
+import { MapCalls } from './map-calls.js'
+import { MapFile } from './map-file.js'
+import { get, Handles, type Mapped, type OpenFile, Session } from './session.js'
 
 const { EBADF, EINVAL } = constants.errno
 
@@ -18,46 +24,28 @@ export interface KernelOptions extends DriverOptions {
   localDomid: number
 }
 
-export interface Counters {
-  /** Pages granted that are still in a file or mapped by this domain. */
-  grants: number
-  /** The same as the driver counts it: with driverBugs each late failure takes one away. */
-  pages: number
-  files: number
-  /** mmap calls of which a piece is left. */
-  mappings: number
-  /** Map requests of peers that are alive. */
-  foreignMappings: number
-  /** Pages given back that a peer still maps, or that wait for the kernel to look at them again. */
-  deferred: number
-  /** Grant table entries taken, those of deferred pages included. */
-  tableUsed: number
-  /** Connections, apart from the one that asks. */
-  sessions: number
-}
-
-/** What one process, or one thread with its own connection, has open. Numbers stand for its things, as fds do. */
-export class Session {
-  readonly files = new Map<number, GrantFile>()
-  readonly mappings = new Map<number, Mapping>()
-  readonly foreignMappings = new Map<number, ForeignMapping>()
-}
-
 /** The simulated kernel and hypervisor: a synchronous state machine without any IO of its own. */
 export class Kernel {
   readonly #options: KernelOptions
   readonly #table: GrantTable
-  readonly #ports = new EventPorts()
+  readonly #channels = new EventChannels()
   readonly #gntalloc: GrantAllocDriver
   readonly #gntdev: GrantMapDriver
   readonly #sessions = new Set<Session>()
-  #lastHandle = 0
+  readonly #handles = new Handles()
+  /** The calls of the other two devices. */
+  readonly mapCalls: MapCalls
+  readonly eventCalls: EventCalls
 
-  constructor(options: KernelOptions, memory: PageMemory) {
+  constructor(options: KernelOptions, memory: CopyMemory) {
     this.#options = options
-    this.#table = new GrantTable(options.tableCapacity)
-    this.#gntalloc = new GrantAllocDriver(this.#table, this.#ports, memory, options)
-    this.#gntdev = new GrantMapDriver(this.#table, options.localDomid)
+    const { localDomid, tableCapacity } = options
+    this.#table = new GrantTable(tableCapacity)
+    this.#gntalloc = new GrantAllocDriver(this.#table, localDomid, this.#channels, memory, options)
+    this.#gntdev = new GrantMapDriver(this.#table, localDomid, this.#channels, memory)
+    const copier = new GrantCopier(this.#table, localDomid, memory)
+    this.mapCalls = new MapCalls(this.#gntdev, copier, this.#handles)
+    this.eventCalls = new EventCalls(this.#channels, this.#handles)
   }
 
   startSession(): Session {
@@ -69,79 +57,91 @@ export class Kernel {
   /** What the kernel does when a process ends: mappings go first, then files, so that each notification fires once. */
   endSession(session: Session): void {
     if (!this.#sessions.delete(session)) return
-    for (const mapping of session.foreignMappings.values()) this.#gntdev.unmap(mapping)
-    for (const mapping of session.mappings.values()) this.#gntalloc.unmapAll(mapping)
-    for (const file of session.files.values()) this.#gntalloc.close(file)
+    for (const mapping of session.foreignMappings.values()) this.#gntdev.unmapDirectly(mapping)
+    for (const mapping of session.mappings.values()) mapping.letGo()
+    for (const file of session.files.values()) this.#closeFile(file)
   }
 
   open(session: Session): number {
-    return this.#enter(session.files, this.#gntalloc.open())
+    return this.#handles.enter(session.files, this.#gntalloc.open())
   }
 
   /** @throws GrantError EBADF, ENOSPC, ENOMEM */
   allocate(session: Session, file: number, domid: number, flags: number, count: number): Allocation {
-    return this.#gntalloc.allocate(get(session.files, file, 'file'), domid, flags, count)
+    return this.#gntalloc.allocate(session.grantFile(file), domid, flags, count)
   }
 
   /** @throws GrantError EBADF, EINVAL */
   deallocate(session: Session, file: number, index: number, count: number): void {
-    this.#gntalloc.deallocate(get(session.files, file, 'file'), index, count)
+    this.#gntalloc.deallocate(session.grantFile(file), index, count)
   }
 
   /** @throws GrantError EBADF, ENOENT, EINVAL */
   setUnmapNotify(session: Session, file: number, index: number, action: number, port: number): void {
-    this.#gntalloc.setUnmapNotify(get(session.files, file, 'file'), index, action, port)
+    this.#gntalloc.setUnmapNotify(session.grantFile(file), index, action, port)
   }
 
   /** @returns the frames to map, one per page. @throws GrantError EBADF, EINVAL, ENOENT */
-  mmap(
-    session: Session,
-    file: number,
-    index: number,
-    count: number,
-  ): { mapping: number; frames: Uint32Array } {
-    const mapping = this.#gntalloc.mmap(get(session.files, file, 'file'), index, count)
+  mmap(session: Session, file: number, index: number, count: number): Mapped {
+    const mapping = this.#gntalloc.mmap(session.grantFile(file), index, count)
     const frames = Uint32Array.from(mapping.grefs, (gref) => gref.entry.frame)
-    return { mapping: this.#enter(session.mappings, mapping), frames }
+    const letGo = () => this.#gntalloc.munmap(mapping)
+    const entered = this.#handles.enter(session.mappings, { pages: mapping.pages, foreign: false, letGo })
+    return { mapping: entered, frames }
   }
 
-  /** Unmaps `count` pages from page `first` of a mapping. @throws GrantError EBADF, EINVAL */
+  /** Unmaps `count` pages from page `first` of a mapping, of either device. @throws GrantError EBADF, EINVAL */
   munmap(session: Session, mapping: number, first: number, count: number): void {
-    const last = this.#gntalloc.munmap(get(session.mappings, mapping, 'mapping'), first, count)
-    if (last) session.mappings.delete(mapping)
+    session.munmap(mapping, first, count)
   }
 
-  /** Mappings keep their pages. @throws GrantError EBADF */
-  close(session: Session, file: number): void {
-    this.#gntalloc.close(get(session.files, file, 'file'))
-    session.files.delete(file)
-  }
-
-  /** A peer maps grants. See GrantMapDriver.map. @throws GrantError EINVAL */
-  map(
-    session: Session,
-    mapper: number,
-    pairs: Uint32Array,
-    writable: boolean,
-  ): { mapping: number; frames: Uint32Array } {
-    const mapping = this.#gntdev.map(mapper, pairs, writable)
+  /** A peer maps without a file. See GrantMapDriver.mapDirectly. @throws GrantError EINVAL */
+  map(session: Session, mapper: number, pairs: Uint32Array, writable: boolean): Mapped {
+    const mapping = this.#gntdev.mapDirectly(mapper, pairs, writable)
     const frames = Uint32Array.from(mapping, (entry) => entry.frame)
-    return { mapping: this.#enter(session.foreignMappings, mapping), frames }
+    return { mapping: this.#handles.enter(session.foreignMappings, mapping), frames }
   }
 
   /** @throws GrantError EBADF */
   unmap(session: Session, mapping: number): void {
-    this.#gntdev.unmap(get(session.foreignMappings, mapping, 'mapping of a peer'))
+    this.#gntdev.unmapDirectly(get(session.foreignMappings, mapping, 'mapping of a peer'))
     session.foreignMappings.delete(mapping)
   }
 
+  /** Mappings keep their pages. For a file of any device. @throws GrantError EBADF */
+  close(session: Session, handle: number): void {
+    this.#closeFile(get(session.files, handle, 'file'))
+    session.files.delete(handle)
+  }
+
+  #closeFile(file: OpenFile): void {
+    if (file instanceof GrantFile) this.#gntalloc.close(file)
+    else if (file instanceof MapFile) this.#gntdev.close(file)
+    else this.#channels.close(file)
+  }
+
+  /**
+   * Calls `wake` when an event channel file, of whatever session, has something to read.
+   * @throws GrantError EBADF
+   */
+  waitEvents(handle: number, wake: () => void): void {
+    for (const { files } of this.#sessions) {
+      const file = files.get(handle)
+      if (!(file instanceof EventFile)) continue
+      file.wait(wake)
+      return
+    }
+    throw systemCallError(EBADF, 'poll', `waiting for events of file ${handle}, which is not open`)
+  }
+
+  /** In the local domain, as for `events`. */
   bindPort(): number {
-    return this.#ports.bind()
+    return this.#channels.bindForTest(this.#options.localDomid)
   }
 
   /** Events a port has got so far. @throws GrantError EINVAL */
   events(port: number): number {
-    const count = this.#ports.count(port)
+    const count = this.#channels.sent(this.#options.localDomid, port)
     if (count === undefined) throw systemCallError(EINVAL, 'read', `reading the events of port ${port}`)
     return count
   }
@@ -171,7 +171,7 @@ export class Kernel {
     let sessions = 0
     for (const session of this.#sessions) {
       files += session.files.size
-      mappings += session.mappings.size
+      for (const { foreign } of session.mappings.values()) if (!foreign) mappings++
       if (session !== asking) sessions++
     }
     const { grants, pages } = this.#gntalloc
@@ -182,21 +182,11 @@ export class Kernel {
       files,
       mappings,
       foreignMappings: this.#gntdev.mappings,
+      maps: this.#gntdev.maps,
+      ports: this.#channels.ports,
       deferred,
       tableUsed,
       sessions,
     }
   }
-
-  #enter<T>(things: Map<number, T>, thing: T): number {
-    this.#lastHandle++
-    things.set(this.#lastHandle, thing)
-    return this.#lastHandle
-  }
-}
-
-function get<T>(things: Map<number, T>, handle: number, kind: string): T {
-  const thing = things.get(handle)
-  if (thing === undefined) throw systemCallError(EBADF, 'ioctl', `no ${kind} ${handle} in this session`)
-  return thing
 }

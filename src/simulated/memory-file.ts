@@ -1,9 +1,9 @@
-import { ftruncateSync, openSync, writeSync } from 'node:fs'
+import { ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import { constants } from 'node:os'
 import koffi from 'koffi'
 import { PAGE_SIZE } from '../abi.js'
 import { systemCallError } from '../errors.js'
-import type { PageMemory } from './frames.js'
+import type { CopyMemory } from './grant-copy.js'
 
 const fallocateCall = koffi.load(null).func('int fallocate(int fd, int mode, int64_t offset, int64_t length)')
 
@@ -11,7 +11,7 @@ const FALLOC_FL_KEEP_SIZE = 1
 const FALLOC_FL_PUNCH_HOLE = 2
 
 /** The memory of the granting domain's pages: a sparse file that everybody maps. Frame n is its n-th page. */
-export class MemoryFile implements PageMemory {
+export class MemoryFile implements CopyMemory {
   readonly #fd: number
 
   /** @param path must not exist. @param frames how many pages it has room for */
@@ -33,6 +33,16 @@ export class MemoryFile implements PageMemory {
 
   clearByte(frame: number, offset: number): void {
     writeSync(this.#fd, Buffer.alloc(1), 0, 1, frame * PAGE_SIZE + offset)
+  }
+
+  read(frame: number, offset: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(length)
+    readSync(this.#fd, bytes, 0, length, frame * PAGE_SIZE + offset)
+    return bytes
+  }
+
+  write(frame: number, offset: number, bytes: Uint8Array): void {
+    writeSync(this.#fd, bytes, 0, bytes.length, frame * PAGE_SIZE + offset)
   }
 
   /** @throws GrantError */

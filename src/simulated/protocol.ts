@@ -1,5 +1,5 @@
 import type { DeviceLimits } from '../device/seam.js'
-import type { Counters } from './kernel.js'
+import type { Counters } from './counters.js'
 import { encode, errorFromWire, type Message, protocolError, type WireError } from './wire.js'
 
 /**
@@ -20,14 +20,43 @@ export interface Calls {
     args: [file: number, index: number, count: number]
     result: { mapping: number; numbers: Uint32Array }
   }
+  /** Of the grant device and of the mapping device. */
   munmap: { args: [mapping: number, first: number, count: number]; result: Nothing }
   /** The same as munmap for the kernel, a call of its own so that it can be made to fail on its own. */
   replaceMapping: { args: [mapping: number, first: number, count: number]; result: Nothing }
+  /** Of any device. */
   close: { args: [file: number]; result: Nothing }
   limits: { args: []; result: DeviceLimits }
   /** A peer maps the pairs in `numbers`, see GrantMapDriver.map. */
   map: { args: [mapper: number, writable: number]; result: { mapping: number; numbers: Uint32Array } }
   unmap: { args: [mapping: number]; result: Nothing }
+  openMap: { args: [domid: number]; result: { file: number; ioctlDelay: number } }
+  /** Records the pairs in `numbers`, see GrantMapDriver.map. */
+  mapGrants: { args: [file: number]; result: { index: number } }
+  mmapGrants: {
+    args: [file: number, index: number, count: number, writable: number]
+    result: { mapping: number; numbers: Uint32Array }
+  }
+  unmapGrants: { args: [file: number, index: number, count: number]; result: Nothing }
+  setMapNotify: { args: [file: number, index: number, action: number, port: number]; result: Nothing }
+  /** The pieces and the results are in `numbers`, see copy-message.ts. */
+  copy: { args: [file: number]; result: { numbers: Uint32Array } }
+  openEvents: { args: [domid: number]; result: { file: number; ioctlDelay: number } }
+  bindUnbound: { args: [file: number, domid: number]; result: { port: number } }
+  bindInterdomain: { args: [file: number, domid: number, remotePort: number]; result: { port: number } }
+  bindVirq: { args: [file: number, virq: number]; result: { port: number } }
+  unbind: { args: [file: number, port: number]; result: Nothing }
+  notify: { args: [file: number, port: number]; result: Nothing }
+  restrict: { args: [file: number, domid: number]; result: Nothing }
+  readEvents: { args: [file: number]; result: { numbers: Uint32Array } }
+  /** The ports are in `numbers`. */
+  unmaskEvents: { args: [file: number]; result: Nothing }
+  resetEvents: { args: [file: number]; result: Nothing }
+  /**
+   * Answered when the file, which may be another session's, has something to read. Replies come in the order of the
+   * requests, so a session that waits does nothing else.
+   */
+  waitEvents: { args: [file: number]; result: Nothing }
   bindPort: { args: []; result: { port: number } }
   events: { args: [port: number]; result: { events: number } }
   /** @param limit a C int, as its two's complement */
@@ -41,7 +70,7 @@ export interface Calls {
 export type Call = keyof Calls
 export type Nothing = Record<never, never>
 
-/** Calls that can be made to fail. `close` is not one of them: closing the device never fails. */
+/** Calls that can be made to fail. `close` is not one of them: closing a device never fails. */
 export const faultableCalls = [
   'open',
   'allocate',
@@ -53,6 +82,22 @@ export const faultableCalls = [
   'map',
   'unmap',
   'bindPort',
+  'openMap',
+  'mapGrants',
+  'mmapGrants',
+  'unmapGrants',
+  'setMapNotify',
+  'copy',
+  'openEvents',
+  'bindUnbound',
+  'bindInterdomain',
+  'bindVirq',
+  'unbind',
+  'notify',
+  'restrict',
+  'readEvents',
+  'unmaskEvents',
+  'resetEvents',
 ] as const satisfies readonly Call[]
 
 export type FaultableCall = (typeof faultableCalls)[number]

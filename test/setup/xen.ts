@@ -22,6 +22,8 @@ export function useXen(options?: SimulationOptions): { readonly xen: SimulatedXe
       files: 0,
       mappings: 0,
       foreignMappings: 0,
+      maps: 0,
+      ports: 0,
       deferred: 0,
     })
   })

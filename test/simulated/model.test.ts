@@ -1,15 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { expectZero, makeKernel, PAGE, pairs } from './support.js'
-
-/** Any call may fail with its errno; nothing else may be thrown. */
-function attempt(call: () => void): void {
-  try {
-    call()
-  } catch (error) {
-    expect(error).toMatchObject({ name: 'GrantError', syscall: expect.any(String) })
-  }
-}
+import { attempt, expectZero, makeKernel, PAGE, pairs } from './support.js'
 
 describe('any sequence of calls', () => {
   it('keeps the books, and leaves nothing behind when the programs have ended', () => {

@@ -2,8 +2,20 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
-import { type Counters, SimulatedXen, type SimulatedXenOptions } from 'xen-grants/simulated'
-import { deviceDescriptor, type GrantDevice } from '../../dist/src/device/seam.js'
+import {
+  type Counters,
+  type SimulatedDomain,
+  SimulatedXen,
+  type SimulatedXenOptions,
+} from 'xen-grants/simulated'
+import {
+  deviceDescriptor,
+  type EventDevice,
+  eventDescriptor,
+  type GrantDevice,
+  type MapDevice,
+  mapDescriptor,
+} from '../../dist/src/device/seam.js'
 import { Kernel, type KernelOptions } from '../../src/simulated/kernel.js'
 
 export const PAGE = 4096
@@ -17,6 +29,8 @@ const ZERO: Counters = {
   files: 0,
   mappings: 0,
   foreignMappings: 0,
+  maps: 0,
+  ports: 0,
   deferred: 0,
   tableUsed: 0,
   sessions: 0,
@@ -35,6 +49,11 @@ export function makeKernel(options: Partial<KernelOptions> & { memoryPages?: num
       reserve: (first, count) => first + count <= (options.memoryPages ?? Number.POSITIVE_INFINITY),
       clearByte: (frame, offset) => memory.push(`clear ${frame}+${offset}`),
       discard: (first, count) => memory.push(`discard ${first}x${count}`),
+      read: (frame, offset, length) => {
+        memory.push(`read ${frame}+${offset}`)
+        return new Uint8Array(length).fill(frame)
+      },
+      write: (frame, offset, bytes) => memory.push(`write ${frame}+${offset} ${[...bytes].join()}`),
     },
   )
   return { kernel, memory }
@@ -48,6 +67,28 @@ export function pairs(refs: Iterable<number>): Uint32Array {
 export async function open(xen: SimulatedXen): Promise<GrantDevice> {
   const { module, options } = xen[deviceDescriptor]
   return (await import(module)).openDevice(options)
+}
+
+/** The mapping device of a domain, the local one for a SimulatedXen itself. */
+export async function openMap(at: SimulatedXen | SimulatedDomain): Promise<MapDevice> {
+  const { module, options } = at[mapDescriptor]
+  return (await import(module)).openMapDevice(options)
+}
+
+/** The event channel device of a domain, as `openMap`. */
+export async function openEvents(at: SimulatedXen | SimulatedDomain): Promise<EventDevice> {
+  const { module, options } = at[eventDescriptor]
+  return (await import(module)).openEventDevice(options)
+}
+
+/** The references of domain 0, or another, as a mapper names them. */
+export function names(refs: Iterable<number>, domid = 0): { domid: number; ref: number }[] {
+  return [...refs].map((ref) => ({ domid, ref }))
+}
+
+/** What a failing call has thrown: { code, syscall, … }. */
+export function failing(code: string, syscall = 'ioctl'): unknown {
+  return expect.objectContaining({ name: 'GrantError', code, syscall })
 }
 
 /** Runs a test on a simulated Xen of its own, and checks that nothing is left of it. */
@@ -95,4 +136,13 @@ export async function kill(child: ChildProcess): Promise<void> {
   const exited = once(child, 'exit')
   child.kill('SIGKILL')
   await exited
+}
+
+/** Any call may fail with its errno; nothing else may be thrown. */
+export function attempt(call: () => void): void {
+  try {
+    call()
+  } catch (error) {
+    expect(error).toMatchObject({ name: 'GrantError', syscall: expect.any(String) })
+  }
 }

@@ -1,0 +1,47 @@
+import type { MessagePort } from 'node:worker_threads'
+import * as Comlink from 'comlink'
+import { toEnvelope } from '../protocol/envelope.js'
+import type { Outcome, ServiceControl, StartNotice } from '../protocol/messages.js'
+
+/** A device's actor, as a service of its own thread. */
+export interface Service {
+  /** What comlink may call. */
+  readonly methods: object
+  /** Takes the port for what is pushed, if there is one. */
+  attach?(events: MessagePort): void
+  close(force: boolean): void
+}
+
+/** Opens, reports, serves the one client until told to close. The thread then ends by itself. */
+export async function runService(control: MessagePort, open: () => Promise<Service>): Promise<void> {
+  const notify = (notice: StartNotice): void => control.postMessage(notice)
+  let service: Service
+  try {
+    service = await open()
+  } catch (error) {
+    notify({ type: 'failed', error: toEnvelope(error) })
+    return
+  }
+  let port: MessagePort | undefined
+  control.on('message', (message: ServiceControl) => {
+    if (message.type === 'serve') {
+      port = message.port
+      Comlink.expose(service.methods, port as Comlink.Endpoint)
+      if (message.events) service.attach?.(message.events)
+      return
+    }
+    service.close(message.force)
+    port?.close()
+    control.close()
+  })
+  notify({ type: 'ready' })
+}
+
+/** Errors travel as data: comlink keeps neither their class nor their fields. */
+export function outcome<T>(call: () => T): Outcome<T> {
+  try {
+    return { value: call() }
+  } catch (error) {
+    return { error: toEnvelope(error) }
+  }
+}

@@ -1,0 +1,38 @@
+import { type Channel, channel } from 'node:diagnostics_channel'
+import { debuglog } from 'node:util'
+
+/**
+ * What monitoring tools may listen to, with `diagnostics_channel.subscribe(name, listener)`. Messages are plain data;
+ * nothing is built when nobody listens. `NODE_DEBUG=xen-grants` prints the same.
+ */
+export interface DiagnosticMessages {
+  /** A grant has been made. `milliseconds` from the call to its end. */
+  'xen-grants:share': { id: number; domid: number; pages: number; writable: boolean; milliseconds: number }
+  /** A grant's pages are back with the driver. */
+  'xen-grants:unshare': { id: number; domid: number; pages: number; force: boolean }
+  'xen-grants:fill': { id: number; domid: number; bytes: number; slices: number; milliseconds: number }
+  /** A call of the public API rejected, or something failed that nobody waits for. */
+  'xen-grants:error': { operation: string; error: Error }
+  /** share() was refused because `maxQueue` requests wait already. */
+  'xen-grants:saturated': { pending: number; maxQueue: number }
+}
+
+type Name = keyof DiagnosticMessages
+
+const names: Name[] = [
+  'xen-grants:share',
+  'xen-grants:unshare',
+  'xen-grants:fill',
+  'xen-grants:error',
+  'xen-grants:saturated',
+]
+const channels = Object.fromEntries(names.map((name) => [name, channel(name)])) as Record<Name, Channel>
+const debug = debuglog('xen-grants')
+
+export function publish<N extends Name>(name: N, message: () => DiagnosticMessages[N]): void {
+  const target = channels[name]
+  if (!target.hasSubscribers && !debug.enabled) return
+  const data = message()
+  if (debug.enabled) debug('%s %o', name, data)
+  if (target.hasSubscribers) target.publish(data)
+}

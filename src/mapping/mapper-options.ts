@@ -1,0 +1,116 @@
+import { checkBoolean, checkInteger, checkOptions, checkSignal, invalidArgType } from '../arguments.js'
+import { type DeviceDescriptor, mapDescriptor } from '../device/seam.js'
+import type { EventChannels } from '../events/event-channels.js'
+import type { FillerOptions } from '../fill/pool.js'
+import { notifyArguments, type UnmapNotifyOptions } from '../pages/unmap-notify.js'
+import { checkOffer, type GrantOffer } from '../peer/offer.js'
+import type { MapRequest } from '../protocol/messages.js'
+
+/** Stands for a mapping device that is not a path: a SimulatedXen, or one of its domains. */
+export interface MapDeviceStandIn {
+  readonly [mapDescriptor]: DeviceDescriptor
+}
+
+export interface MapperOptions {
+  /** Path of the device, or a SimulatedXen or one of its domains. Default '/dev/xen/gntdev'. */
+  device?: string | MapDeviceStandIn
+  /** The filler threads of this mapper's mappings; they start when first needed. */
+  fillers?: FillerOptions
+  /** Aborts the opening; once open it has no effect. */
+  signal?: AbortSignal
+}
+
+export interface MapOptions {
+  /** The domain whose grants `refs` are. Left out when `grants` names domains itself. */
+  domid?: number
+  /** References, in the order of the pages. The same one may occur more than once. */
+  refs?: ArrayLike<number>
+  /** References of several domains. */
+  grants?: readonly { domid: number; ref: number }[]
+  /** Default false. */
+  writable?: boolean
+  /** See `MappedGrant.setUnmapNotify`. */
+  unmapNotify?: UnmapNotifyOptions
+  /** What `grant.offer()` gave the granter: references, and where it watches for the end of this mapping. */
+  offer?: GrantOffer
+  /** With an offer that names an event channel: bound there, so that the granter is woken when this mapping ends. */
+  events?: EventChannels
+  signal?: AbortSignal
+}
+
+const DEFAULT_DEVICE = '/dev/xen/gntdev'
+const known = ['domid', 'refs', 'grants', 'writable', 'unmapNotify', 'offer', 'events', 'signal'] as const
+
+export function mapDeviceOf(device: unknown = DEFAULT_DEVICE): DeviceDescriptor {
+  if (typeof device === 'string') {
+    if (device === '' || device.includes('\0')) throw invalidArgType('options.device', 'a path', device)
+    const module = new URL('../device/gntdev.js', import.meta.url).href
+    return { module, options: { path: device }, path: device, simulated: false }
+  }
+  const descriptor = (device as Partial<MapDeviceStandIn> | null)?.[mapDescriptor]
+  if (!descriptor)
+    throw invalidArgType('options.device', 'a path, a SimulatedXen or one of its domains', device)
+  return descriptor
+}
+
+export interface CheckedMap {
+  request: MapRequest
+  /** The granter's port to bind to, of an offer. */
+  port: number | undefined
+  domid: number
+  events: EventChannels | undefined
+}
+
+export function checkMap(options: unknown): CheckedMap {
+  if (options === undefined) throw invalidArgType('options', 'an object with domid and refs', options)
+  const { domid, refs, grants, writable, unmapNotify, offer, events, signal } = checkOptions<MapOptions>(
+    'options',
+    options,
+    known,
+  )
+  const offered = offer === undefined ? undefined : checkOffer('options.offer', offer)
+  const names = grants ? namesOf(grants) : namesOfOne(domid, refs ?? offered?.refs)
+  const write = writable ?? offered?.writable ?? false
+  checkBoolean('options.writable', write)
+  checkSignal('options.signal', signal)
+  const notify = unmapNotify && notifyArguments(unmapNotify, names.length / 2)
+  const owner = names[0]!
+  const status = offered?.status && {
+    domid: owner,
+    ref: offered.status.ref,
+    offset: offered.status.offset,
+    port: 0,
+  }
+  return {
+    request: { names, writable: write, notify, status },
+    port: offered?.status?.port,
+    domid: owner,
+    events,
+  }
+}
+
+function namesOfOne(domid: unknown, refs: unknown): Uint32Array {
+  checkInteger('options.domid', domid, 0, 0xffff)
+  if (typeof refs !== 'object' || refs === null || !Number.isInteger((refs as ArrayLike<number>).length)) {
+    throw invalidArgType('options.refs', 'an array of references', refs)
+  }
+  return namesOf(
+    Array.from(refs as ArrayLike<number>, (ref) => ({ domid, ref })),
+    'options.refs',
+  )
+}
+
+function namesOf(grants: readonly { domid: number; ref: number }[], name = 'options.grants'): Uint32Array {
+  if (!Array.isArray(grants)) throw invalidArgType(name, 'an array', grants)
+  checkInteger(`${name}.length`, grants.length, 1, 2 ** 20)
+  const names = new Uint32Array(grants.length * 2)
+  for (const [i, grant] of grants.entries()) {
+    const { domid, ref } = grant as { domid: unknown; ref: unknown }
+    checkInteger(`${name}[${i}].domid`, domid, 0, 0xffff)
+    // 0 is never granted: Xen keeps the first references for itself.
+    checkInteger(name === 'options.refs' ? `${name}[${i}]` : `${name}[${i}].ref`, ref, 1, 0xffff_ffff)
+    names[2 * i] = domid
+    names[2 * i + 1] = ref
+  }
+  return names
+}

@@ -1,0 +1,81 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { untilAborted } from '../abort.js'
+import type { EventChannel } from '../events/event-channel.js'
+import type { Deferred } from './deferred.js'
+import type { GrantOffer } from './offer.js'
+import type { PeerState } from './status.js'
+import type { StatusBoard, StatusSlot } from './status-board.js'
+
+/** How often the status bytes are looked at, in milliseconds: alone, and beside an event channel that may wake us. */
+const POLL = 20
+const POLL_BESIDE_CHANNEL = 250
+
+/** What one grant knows of its peer. */
+export class PeerWatch {
+  readonly #board: StatusBoard
+  readonly #deferred: Deferred
+  #slot: Promise<StatusSlot> | undefined
+  #known: StatusSlot | undefined
+  #channel: EventChannel | undefined
+  #freeing: Promise<void> = Promise.resolve()
+
+  constructor(board: StatusBoard, deferred: Deferred) {
+    this.#board = board
+    this.#deferred = deferred
+  }
+
+  async status(domid: number, channel: EventChannel | undefined): Promise<GrantOffer['status']> {
+    this.#slot ??= this.#board.slot(domid)
+    try {
+      this.#known = await this.#slot
+    } catch (error) {
+      this.#slot = undefined
+      throw error
+    }
+    this.#channel = channel ?? this.#channel
+    const { ref, offset } = this.#known
+    return this.#channel ? { ref, offset, port: this.#channel.port } : { ref, offset }
+  }
+
+  get state(): PeerState {
+    return this.#known?.state() ?? 'unknown'
+  }
+
+  /** Resolves when the peer has mapped the grant and let go of it, or when nothing can be known. */
+  async released(signal: AbortSignal | undefined): Promise<PeerState> {
+    for (;;) {
+      const { state } = this
+      if (state === 'released' || state === 'unknown') return state
+      await this.#change(signal)
+    }
+  }
+
+  async #change(signal: AbortSignal | undefined): Promise<void> {
+    const stop = new AbortController()
+    const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal
+    const looks: Promise<unknown>[] = [
+      delay(this.#channel ? POLL_BESIDE_CHANNEL : POLL, undefined, { signal: both }),
+    ]
+    if (this.#channel) looks.push(this.#channel.wait({ signal: both }))
+    for (const look of looks) look.catch(() => {})
+    try {
+      await untilAborted(Promise.race(looks), signal)
+    } finally {
+      stop.abort()
+    }
+  }
+
+  /** The grant has been taken back. What the peer still maps is counted until it lets go. */
+  end(pages: number): void {
+    const slot = this.#known
+    if (!slot) return
+    this.#known = undefined
+    if (slot.state() === 'mapped') this.#deferred.add(pages, slot)
+    else this.#freeing = slot.free()
+  }
+
+  /** Resolves when what {@link end} gives back has been given back. */
+  ended(): Promise<void> {
+    return this.#freeing
+  }
+}

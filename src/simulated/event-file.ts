@@ -1,0 +1,101 @@
+/** One end of an event channel. */
+export class Port {
+  readonly domid: number
+  readonly number: number
+  /** Who may bind to it while nobody has; undefined for nobody. */
+  remoteDomid: number | undefined
+  /** The other end. What is sent without one is lost, and no error. */
+  peer: Port | undefined
+  virq: number | undefined
+  /** The file that gets its events. */
+  file: EventFile | undefined
+  /** One for the file (or the test), one for each armed notification. */
+  users = 1
+  /** Events sent through it. */
+  sent = 0
+  /** It has fired and has not been unmasked since. */
+  #masked = false
+  /** It was raised while masked. However often: that is one event. */
+  #pending = false
+
+  constructor(domid: number, number: number, remoteDomid: number | undefined) {
+    this.domid = domid
+    this.number = number
+    this.remoteDomid = remoteDomid
+  }
+
+  /** Notifies the other end. */
+  send(): void {
+    this.sent++
+    this.peer?.raise()
+  }
+
+  raise(): void {
+    if (this.file === undefined) return
+    if (this.#masked) {
+      this.#pending = true
+      return
+    }
+    this.#masked = true
+    this.file.push(this.number)
+  }
+
+  unmask(): void {
+    if (!this.#masked) return
+    this.#masked = false
+    if (!this.#pending) return
+    this.#pending = false
+    this.raise()
+  }
+}
+
+/** An open file of the event channel device. */
+export class EventFile {
+  readonly domid: number
+  readonly ports = new Map<number, Port>()
+  restrictedTo: number | undefined
+  /** Ports that have fired and have not been read. A masked port does not fire, so this never overflows. */
+  #ring: number[] = []
+  #wake: (() => void) | undefined
+
+  constructor(domid: number) {
+    this.domid = domid
+  }
+
+  push(number: number): void {
+    this.#ring.push(number)
+    this.#wakeUp()
+  }
+
+  /** Everything that waits. A port that was unbound meanwhile is still named, as by the driver. */
+  read(): number[] {
+    const fired = this.#ring
+    this.#ring = []
+    return fired
+  }
+
+  unmask(numbers: Iterable<number>): void {
+    for (const number of numbers) this.ports.get(number)?.unmask()
+  }
+
+  /** What has not been read is lost, and its ports stay masked. */
+  reset(): void {
+    this.#ring = []
+  }
+
+  /** Calls `wake` once, when there is something to read: perhaps at once. A later call takes the place of an earlier one. */
+  wait(wake: () => void): void {
+    this.#wake = wake
+    if (this.#ring.length > 0) this.#wakeUp()
+  }
+
+  close(): void {
+    this.#wake = undefined
+  }
+
+  #wakeUp(): void {
+    const wake = this.#wake
+    this.#wake = undefined
+    wake?.()
+  }
+}

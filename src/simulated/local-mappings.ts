@@ -1,0 +1,109 @@
+import { closeSync, openSync } from 'node:fs'
+import { constants } from 'node:os'
+import { join } from 'node:path'
+import { PAGE_SIZE } from '../abi.js'
+import { mapZeroPages, munmap } from '../device/libc.js'
+import { systemCallError } from '../errors.js'
+import { type DeviceFile, untilGone } from './device-file.js'
+import { type Access, mapFrames, mapFramesAt } from './frame-map.js'
+import { MappedPages } from './mapped-pages.js'
+import { files } from './protocol.js'
+
+interface LocalMapping {
+  /** The host's name for it. */
+  readonly id: number
+  readonly address: number
+  readonly frames: Uint32Array
+  readonly access: Access
+  readonly pages: MappedPages
+}
+
+/** What one device has mapped in this process. Mappings outlive the close of their file, and the connection with them. */
+export class LocalMappings {
+  readonly #file: DeviceFile
+  /** Opened by Node, which closes it when the thread ends. */
+  readonly #memory: number
+  /** By address. */
+  readonly #mappings = new Map<number, LocalMapping>()
+  #finished = false
+
+  /** @throws system errors of opening the memory; the connection is closed then */
+  constructor(file: DeviceFile) {
+    this.#file = file
+    try {
+      this.#memory = openSync(join(file.path, files.memory), 'r+')
+    } catch (error) {
+      file.connection.close()
+      throw error
+    }
+  }
+
+  /** Maps what the host has mapped for this session. @returns the address. @throws GrantError */
+  map(id: number, frames: Uint32Array, access: Access): number {
+    try {
+      const address = mapFrames(this.#memory, frames, access)
+      this.#mappings.set(address, { id, address, frames, access, pages: new MappedPages(frames.length) })
+      return address
+    } catch (error) {
+      this.#file.connection.request('munmap', [id, 0, frames.length])
+      throw error
+    }
+  }
+
+  /** @throws GrantError */
+  munmap(address: number, length: number): void {
+    this.#letGo('munmap', address, length)
+    munmap(address, length)
+    this.finishClosing()
+  }
+
+  /** @throws GrantError */
+  replace(address: number, length: number): void {
+    this.#letGo('replaceMapping', address, length)
+    this.finishClosing()
+  }
+
+  /** Disconnects, once the file is closed and nothing of it is mapped. */
+  finishClosing(): void {
+    if (this.#finished || this.#file.isOpen || this.#mappings.size > 0) return
+    this.#finished = true
+    this.#file.connection.close()
+    closeSync(this.#memory)
+  }
+
+  /**
+   * Puts zero pages there first: once the host has freed a page it may give it to somebody else, and by then no view of
+   * this process must reach it.
+   */
+  #letGo(call: 'munmap' | 'replaceMapping', address: number, length: number): void {
+    const { mapping, first, count } = this.#locate(address, length)
+    this.#file.delay()
+    mapZeroPages(address, length)
+    try {
+      untilGone(() => this.#file.connection.request(call, [mapping.id, first, count]))
+    } catch (error) {
+      mapFramesAt(address, this.#memory, mapping.frames.subarray(first, first + count), mapping.access)
+      throw error
+    }
+    mapping.pages.remove(first, count)
+    if (mapping.pages.remaining === 0) this.#mappings.delete(mapping.address)
+  }
+
+  /** Only what this device has mapped may be unmapped: anything else belongs to somebody else in this process. */
+  #locate(address: number, length: number): { mapping: LocalMapping; first: number; count: number } {
+    const count = length / PAGE_SIZE
+    for (const mapping of this.#candidates(address)) {
+      const first = (address - mapping.address) / PAGE_SIZE
+      if (Number.isInteger(first) && Number.isInteger(count) && mapping.pages.has(first, count))
+        return { mapping, first, count }
+    }
+    const what = `unmapping ${length} bytes at 0x${address.toString(16)}, not all of which this device has mapped`
+    throw systemCallError(constants.errno.EINVAL, 'munmap', what, { path: this.#file.path })
+  }
+
+  /** A piece that is left may have another mapping behind it, so a look at the addresses alone does not do. */
+  #candidates(address: number): Iterable<LocalMapping> {
+    const exact = this.#mappings.get(address)
+    return exact ? [exact] : this.#mappings.values()
+  }
+}

@@ -1,0 +1,88 @@
+import { constants } from 'node:os'
+import { systemCallError } from '../errors.js'
+import { EventFile } from './event-file.js'
+import { GrantFile } from './gntalloc.js'
+import type { ForeignMapping } from './gntdev.js'
+import { MapFile } from './map-file.js'
+import type { MappedPages } from './mapped-pages.js'
+
+const { EBADF, EINVAL } = constants.errno
+
+export type OpenFile = GrantFile | MapFile | EventFile
+
+/** An mmap of which a piece is left. */
+export interface OpenMapping {
+  readonly pages: MappedPages
+  /** Whether it is of the mapping device. */
+  readonly foreign: boolean
+  /** The last piece has gone. */
+  letGo(): void
+}
+
+/** A mapping just made: its number, and the frames to map, one per page. */
+export interface Mapped {
+  mapping: number
+  frames: Uint32Array
+}
+
+/** What one process, or one thread with its own connection, has open. Numbers stand for its things, as fds do. */
+export class Session {
+  readonly files = new Map<number, OpenFile>()
+  readonly mappings = new Map<number, OpenMapping>()
+  /** Of peers that map without a file, see SimulatedDomain. */
+  readonly foreignMappings = new Map<number, ForeignMapping>()
+
+  /** @throws GrantError EBADF */
+  grantFile(handle: number): GrantFile {
+    return fileOf(this.files, handle, GrantFile)
+  }
+
+  /** @throws GrantError EBADF */
+  mapFile(handle: number): MapFile {
+    return fileOf(this.files, handle, MapFile)
+  }
+
+  /** @throws GrantError EBADF */
+  eventFile(handle: number): EventFile {
+    return fileOf(this.files, handle, EventFile)
+  }
+
+  /** Unmaps `count` pages from page `first` of a mapping. @throws GrantError EBADF, EINVAL */
+  munmap(handle: number, first: number, count: number): void {
+    const { pages, letGo } = get(this.mappings, handle, 'mapping')
+    if (!pages.has(first, count))
+      throw systemCallError(EINVAL, 'munmap', `unmapping ${count} pages from page ${first} of a mapping`)
+    pages.remove(first, count)
+    if (pages.remaining > 0) return
+    this.mappings.delete(handle)
+    letGo()
+  }
+}
+
+/** Gives out the numbers, no two alike over all sessions. */
+export class Handles {
+  #last = 0
+
+  enter<T>(things: Map<number, T>, thing: T): number {
+    this.#last++
+    things.set(this.#last, thing)
+    return this.#last
+  }
+}
+
+/** @throws GrantError EBADF */
+export function get<T>(things: Map<number, T>, handle: number, kind: string): T {
+  const thing = things.get(handle)
+  if (thing === undefined) throw systemCallError(EBADF, 'ioctl', `no ${kind} ${handle} in this session`)
+  return thing
+}
+
+function fileOf<T extends OpenFile>(
+  files: Map<number, OpenFile>,
+  handle: number,
+  kind: new (...args: never[]) => T,
+): T {
+  const file = get(files, handle, 'file')
+  if (!(file instanceof kind)) throw systemCallError(EBADF, 'ioctl', `file ${handle} is of another device`)
+  return file
+}

@@ -1,0 +1,57 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { openEventDevice } from '../src/device/evtchn.js'
+import { openDevice } from '../src/device/gntalloc.js'
+import { openMapDevice } from '../src/device/gntdev.js'
+import { CopyRequest } from '../src/device/grant-copy.js'
+import { sourceViewOf } from '../src/memory/view.js'
+
+const devices = {
+  'xen-gntalloc': openDevice,
+  'xen-gntdev': openMapDevice,
+  'xen-evtchn': openEventDevice,
+}
+
+describe.each(Object.entries(devices))('opening the device of %s', (module, open) => {
+  const name = module.slice('xen-'.length)
+
+  it('says what to do when there is none', () => {
+    expect(() => open({ path: '/dev/xen/no-such-device' })).toThrow(
+      expect.objectContaining({
+        name: 'GrantError',
+        code: 'ENOENT',
+        syscall: 'open',
+        message: expect.stringContaining(`modprobe ${module}`),
+      }),
+    )
+  })
+
+  it('refuses what is not a device, and other devices', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'xen-grants-open-'))
+    const path = join(folder, 'file')
+    writeFileSync(path, '')
+    const message = expect.stringContaining(`/dev/xen/${name}`)
+    expect(() => open({ path })).toThrow(expect.objectContaining({ code: 'ENODEV', path, message }))
+    rmSync(folder, { recursive: true })
+    expect(() => open({ path: '/dev/null' })).toThrow(
+      expect.objectContaining({ code: 'ENOTTY', path: '/dev/null', message }),
+    )
+  })
+})
+
+it('a grant copy is laid out as the driver reads it', () => {
+  const request = new CopyRequest()
+  const argument = request.fill([
+    { source: { domid: 7, ref: 8, offset: 9 }, target: { address: 0x7fff_1234_5678 }, length: 4096 },
+    { source: { address: 1 }, target: { domid: 0x7fef, ref: 0xffff_ffff, offset: 4095 }, length: 1 },
+  ])
+  expect(argument.getUint32(0, true)).toBe(2)
+  expect(argument.getBigUint64(8, true)).toBeGreaterThan(4096n)
+  const bytes = Buffer.from(sourceViewOf(Number(argument.getBigUint64(8, true)), 48)).toString('hex')
+  const [first, second] = [bytes.slice(0, 48), bytes.slice(48)]
+  expect(first).toBe('08000000 0900 0700 78563412ff7f0000 0010 0100 0000 0000'.replaceAll(' ', ''))
+  expect(second).toBe('0100000000000000 ffffffff ff0f ef7f 0100 0200 0000 0000'.replaceAll(' ', ''))
+  expect([...request.statuses(2)]).toEqual([0, 0])
+})
