@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import { GrantMapper } from '../index.js'
 import { SimulatedXen } from '../simulated/index.js'
 import type { PeerPlace, PeerRequest, PeerVerdict } from './demo-peer-process.js'
 
@@ -13,15 +14,21 @@ async function check({ place, refs, size }: PeerRequest): Promise<PeerVerdict> {
   return { pid: process.pid, pages: refs.length, sha256, milliseconds }
 }
 
-async function map(place: PeerPlace, refs: number[]): Promise<{ bytes: Uint8Array; unmap(): Promise<void> }> {
-  if ('granter' in place) throw new Error('mapping on a real Xen is not built yet')
-  const xen = await SimulatedXen.attach(place.simulated)
-  const mapped = await xen.domain(place.domid).map(refs)
+interface Mapped {
+  bytes: Uint8Array
+  unmap(): Promise<void>
+}
+
+async function map(place: PeerPlace, refs: number[]): Promise<Mapped> {
+  const xen = 'simulated' in place ? await SimulatedXen.attach(place.simulated) : undefined
+  const mapper = await GrantMapper.open(xen && 'domid' in place ? { device: xen.domain(place.domid) } : {})
+  const domid = 'granter' in place ? place.granter : 0
+  const mapped = await mapper.map({ domid, refs })
   return {
     bytes: mapped.bytes,
     unmap: async () => {
-      await mapped.unmap()
-      await xen.close()
+      await mapper.close()
+      await xen?.close()
     },
   }
 }

@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs'
 import { Command, InvalidArgumentError } from 'commander'
 import { demo } from './demo.js'
 import { doctor } from './doctor.js'
+import { map } from './map.js'
+import { notify } from './notify.js'
 import { share } from './share.js'
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
@@ -13,6 +15,13 @@ function integer(text: string): number {
   const value = Number(text)
   if (text.trim() === '' || !Number.isInteger(value)) throw new InvalidArgumentError('must be an integer.')
   return value
+}
+
+function integers(text: string): number[] {
+  return text
+    .split(/[\s,]+/)
+    .filter(Boolean)
+    .map(integer)
 }
 
 const program = new Command('xen-grants')
@@ -39,6 +48,29 @@ program
   .option('--json', 'print the grant as JSON')
   .option('--device <path>', 'grant device', '/dev/xen/gntalloc')
   .action(share)
+
+program
+  .command('map')
+  .description('write what another domain has granted to a file or to standard output')
+  .requiredOption('--domid <number>', 'domain that granted the pages', integer)
+  .requiredOption('--refs <list>', 'references, separated by commas or spaces', integers)
+  .option('--length <bytes>', 'stop after so many bytes', integer)
+  .option('--out <path>', 'file to write')
+  .option('--device <path>', 'mapping device', '/dev/xen/gntdev')
+  .action(map)
+
+program
+  .command('notify')
+  .description('send an event to another domain, or wait for its events')
+  .requiredOption('--domid <number>', 'the other domain', integer)
+  .option(
+    '--port <number>',
+    'its port: bind to it and notify. Without: bind a port, print it, print every event',
+    integer,
+  )
+  .option('--count <number>', 'end after so many events', integer)
+  .option('--device <path>', 'event channel device', '/dev/xen/evtchn')
+  .action(notify)
 
 program
   .command('doctor')

@@ -1,5 +1,5 @@
 import { createHistogram, performance, type RecordableHistogram } from 'node:perf_hooks'
-import { MessagePort } from 'node:worker_threads'
+import { MessagePort, threadId } from 'node:worker_threads'
 import { DOMID_FIRST_RESERVED } from '../abi.js'
 import {
   checkBoolean,
@@ -13,7 +13,15 @@ import { publish } from '../diagnostics.js'
 import { closedError, GrantError } from '../errors.js'
 import { type FillerOptions, FillerPool } from '../fill/pool.js'
 import { Grant } from '../grants/grant.js'
+import {
+  checkPool,
+  checkPoolHandle,
+  GrantPool,
+  type GrantPoolHandle,
+  type PoolOptions,
+} from '../grants/grant-pool.js'
 import { checkHandle, type GrantHandle } from '../grants/handle.js'
+import { PoolControl } from '../grants/pool-control.js'
 import { Deferred } from '../peer/deferred.js'
 import { StatusBoard } from '../peer/status-board.js'
 import { Op, type SessionEvent, ShareFlag, UnshareFlag } from '../protocol/messages.js'
@@ -220,6 +228,23 @@ export class GrantClient {
     return new Grant(facts, this.#context)
   }
 
+  /**
+   * Persistent grants: see {@link GrantPool}. All grants are made now, or none.
+   * @param options what to make, or the handle of a pool made in another thread
+   * @throws what {@link share} or {@link attach} throws
+   */
+  async pool(options: PoolOptions | GrantPoolHandle): Promise<GrantPool> {
+    if ((options as Partial<GrantPoolHandle> | undefined)?.type === 'xen-grants.pool') {
+      const { grants, control, scrub } = checkPoolHandle(options)
+      const attached = await allOrNone(grants.map((handle) => this.attach(handle)))
+      return new GrantPool(attached, new PoolControl(control, threadId), scrub)
+    }
+    const { domid, pages, grants: count, writable, scrub, signal } = checkPool(options)
+    const request: ShareOptions = { domid, pages, writable, ...(signal && { signal }) }
+    const shared = await allOrNone(Array.from({ length: count }, () => this.share(request)))
+    return new GrantPool(shared, PoolControl.create(count), scrub)
+  }
+
   async stats(): Promise<ClientStats> {
     const device = await this.#context.connection.stats()
     const { count, bytes, milliseconds } = this.#fills
@@ -286,6 +311,16 @@ export class GrantClient {
     this.#context.connection.fail(error)
     for (const grant of [...this.#context.grants.values()]) grant.revoke(error)
   }
+}
+
+/** When one fails, those that came are given back before the failure is passed on. */
+async function allOrNone(grants: Promise<Grant>[]): Promise<Grant[]> {
+  const settled = await Promise.allSettled(grants)
+  const failed = settled.find((one) => one.status === 'rejected')
+  const came = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  if (!failed) return came
+  await Promise.all(came.map((grant) => grant.unshare()))
+  throw failed.reason
 }
 
 function checkShare(

@@ -10,6 +10,7 @@ import { closedError, diedError, type GrantError } from '../errors.js'
 import { fromEnvelope } from '../protocol/envelope.js'
 import type { DeviceControl, DeviceNotice } from '../protocol/messages.js'
 import type { Grant } from './grant.js'
+import type { GrantPool, GrantPoolHandle, PoolOptions } from './grant-pool.js'
 import type { GrantHandle } from './handle.js'
 import { type CheckedServerOptions, checkServerOptions, type ServerOptions } from './server-options.js'
 
@@ -93,6 +94,11 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
   /** See {@link GrantClient.share}. */
   async share(options: ShareOptions): Promise<Grant> {
     return (await this.#client()).share(options)
+  }
+
+  /** See {@link GrantClient.pool}. */
+  async pool(options: PoolOptions | GrantPoolHandle): Promise<GrantPool> {
+    return (await this.#client()).pool(options)
   }
 
   /** See {@link GrantClient.attach}. */
