@@ -29,7 +29,7 @@ export class Batch {
   /** One request fewer to wait for. The reply goes out with the last. */
   release(): void {
     if (--this.#outstanding === 0) {
-      this.#resolve({ done: Float64Array.from(this.#done), failed: this.#failed })
+      this.#resolve({ done: new Float64Array(this.#done), failed: this.#failed })
     }
   }
 }

@@ -27,6 +27,8 @@ export interface ConnectionEvents {
 /** Requests in one message at most: a longer one would hold up the answers to its first. */
 const BATCH = 1024
 
+const NOTHING = new Float64Array(0)
+
 /** Stands for the welcome among the pending requests, which are numbered from 1. */
 const WELCOME = 0
 
@@ -130,7 +132,7 @@ export class Connection {
     this.#outbox = []
     const step = BATCH * RequestField.stride
     for (let at = 0; at < outbox.length; at += step) {
-      const batch = Float64Array.from(outbox.slice(at, at + step))
+      const batch = new Float64Array(outbox.length <= step ? outbox : outbox.slice(at, at + step))
       this.#session.submit(batch).then(
         (reply) => this.#settle(reply),
         (error) =>
@@ -146,7 +148,7 @@ export class Connection {
       const id = done[at]!
       const count = done[at + 1]!
       const pending = this.#take(id)
-      pending?.resolve(done.subarray(at + 2, at + 2 + count))
+      pending?.resolve(count === 0 ? NOTHING : done.subarray(at + 2, at + 2 + count))
       at += 2 + count
     }
     for (const { requestId, error } of failed) this.#take(requestId)?.reject(fromEnvelope(error))

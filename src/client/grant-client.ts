@@ -61,8 +61,8 @@ export class GrantClient {
   readonly #context: ThreadContext
   readonly #latency: RecordableHistogram = createHistogram()
   readonly #fills = { count: 0, bytes: 0, milliseconds: 0 }
-  /** Shares that are on their way, with what withdraws them while they wait. */
-  readonly #sharing = new Map<Promise<unknown>, () => void>()
+  /** Shares that are on their way, by request. */
+  readonly #sharing = new Map<number, Promise<unknown>>()
   #closing: Promise<void> | undefined
 
   private constructor(context: Omit<ThreadContext, 'filled'>) {
@@ -150,12 +150,11 @@ export class GrantClient {
     const { connection } = this.#context
     const flags = (writable ? ShareFlag.writable : 0) | (wait ? ShareFlag.wait : 0)
     const { id, answer } = connection.start(Op.share, domid, pages, flags)
-    const withdraw = (): void => connection.cancel(id)
-    const sharing = this.#abortable(answer, signal, withdraw)
-    this.#sharing.set(sharing, withdraw)
+    const sharing = signal ? this.#abortable(id, answer, signal) : answer
+    this.#sharing.set(id, sharing)
     try {
       const values = await sharing
-      const refs = Uint32Array.from(values.subarray(2))
+      const refs = new Uint32Array(values.subarray(2))
       const facts = { id: values[0]!, address: values[1]!, domid, writable, refs, owner: true }
       publish('xen-grants:share', () => {
         return { id: facts.id, domid, pages, writable, milliseconds: performance.now() - began }
@@ -166,21 +165,16 @@ export class GrantClient {
       if (this.#closing && error instanceof GrantError && error.code === 'ABORT_ERR') throw closedError()
       throw error
     } finally {
-      this.#sharing.delete(sharing)
+      this.#sharing.delete(id)
       this.#latency.record(Math.max(1, Math.round((performance.now() - began) * 1e6)))
     }
   }
 
   /** Rejects with the signal's reason at once; a grant that arrives after that goes straight back. */
-  #abortable(
-    answer: Promise<Float64Array>,
-    signal: AbortSignal | undefined,
-    withdraw: () => void,
-  ): Promise<Float64Array> {
-    if (!signal) return answer
+  #abortable(id: number, answer: Promise<Float64Array>, signal: AbortSignal): Promise<Float64Array> {
     return new Promise((resolve, reject) => {
       const abort = (): void => {
-        withdraw()
+        this.#context.connection.cancel(id)
         reject(signal.reason)
         answer
           .then(
@@ -216,7 +210,7 @@ export class GrantClient {
       await this.#context.connection.request(Op.detach, id)
       return raced
     }
-    const refs = Uint32Array.from(values.subarray(4))
+    const refs = new Uint32Array(values.subarray(4))
     const facts = {
       id,
       address: values[0]!,
@@ -282,8 +276,8 @@ export class GrantClient {
 
   async #close(): Promise<void> {
     const { connection, fillers, grants } = this.#context
-    for (const withdraw of this.#sharing.values()) withdraw()
-    await Promise.allSettled(this.#sharing.keys())
+    for (const id of this.#sharing.keys()) connection.cancel(id)
+    await Promise.allSettled(this.#sharing.values())
     // What fails here is tried once more by the device worker when the line closes, and reported by it.
     await Promise.allSettled([...grants.values()].map((grant) => grant.unshare({ force: this.#forced })))
     // Only when no thread of ours can touch the memory does the device worker hear that nobody holds it.

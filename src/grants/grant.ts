@@ -1,4 +1,5 @@
 import { checkOptions, checkSignal } from '../arguments.js'
+import type { Connection } from '../client/connection.js'
 import type { ThreadContext } from '../client/thread-context.js'
 import { publish } from '../diagnostics.js'
 import type { GrantError } from '../errors.js'
@@ -48,7 +49,10 @@ export class Grant extends SharedPages {
   readonly #refs: Uint32Array
   readonly #context: ThreadContext
   readonly #unsharing: Unsharing
-  readonly #watch: PeerWatch
+  #watch: PeerWatch | undefined
+
+  /** @internal */
+  readonly owner: boolean
 
   /** @internal */
   constructor(facts: GrantFacts, context: ThreadContext) {
@@ -57,29 +61,32 @@ export class Grant extends SharedPages {
     this.domid = facts.domid
     this.writable = facts.writable
     this.#refs = facts.refs
+    this.owner = facts.owner
     this.#context = context
-    this.#watch = new PeerWatch(context.board, context.deferred)
-    this.#unsharing = new Unsharing({
-      id: facts.id,
-      owner: facts.owner,
-      connection: context.connection,
-      work: this.work,
-      dropView: () => this.dropView(),
-      gaveBack: (force) => {
-        const { id, domid, pages } = this
-        publish('xen-grants:unshare', () => ({ id, domid, pages, force }))
-      },
-      ended: () => {
-        context.grants.delete(facts.id)
-        this.#watch.end(this.pages)
-      },
-    })
+    this.#unsharing = new Unsharing(this)
     context.grants.set(facts.id, this)
   }
 
   /** One grant reference per page, for the peer. A copy. */
   get refs(): Uint32Array {
     return this.#refs.slice()
+  }
+
+  /** @internal */
+  get connection(): Connection {
+    return this.#context.connection
+  }
+
+  /** @internal */
+  gaveBack(force: boolean): void {
+    const { id, domid, pages } = this
+    publish('xen-grants:unshare', () => ({ id, domid, pages, force }))
+  }
+
+  /** @internal */
+  ended(): void {
+    this.#context.grants.delete(this.id)
+    this.#watch?.end(this.pages)
   }
 
   /** @internal */
@@ -132,13 +139,14 @@ export class Grant extends SharedPages {
   async offer(options?: OfferOptions): Promise<GrantOffer> {
     const { channel } = checkOptions<OfferOptions>('options', options, ['channel'])
     this.mustBeUsable()
+    this.#watch ??= new PeerWatch(this.#context.board, this.#context.deferred)
     const status = await this.#watch.status(this.domid, channel)
     return { refs: [...this.#refs], writable: this.writable, status }
   }
 
   /** What the peer does with the pages, by its own account; 'unknown' unless they were {@link offer}ed. */
   get peer(): PeerState {
-    return this.#watch.state
+    return this.#watch?.state ?? 'unknown'
   }
 
   /**
@@ -148,7 +156,7 @@ export class Grant extends SharedPages {
   async released(options?: ReleasedOptions): Promise<PeerState> {
     const { signal } = checkOptions<ReleasedOptions>('options', options, ['signal'])
     checkSignal('options.signal', signal)
-    return this.#watch.released(signal)
+    return this.#watch?.released(signal) ?? 'unknown'
   }
 
   /** For another thread of this process, which attaches to it through a GrantClient. */
@@ -175,13 +183,13 @@ export class Grant extends SharedPages {
     const checked = checkUnshare(options)
     if (checked.whenReleased && this.#unsharing.live) await this.#untilReleased(checked)
     await this.#unsharing.unshare(checked)
-    await this.#watch.ended()
+    if (this.#watch) await this.#watch.ended()
   }
 
   async #untilReleased({ timeout, signal }: UnshareOptions): Promise<void> {
     const late = AbortSignal.timeout(timeout ?? DEFAULT_RELEASE_TIMEOUT)
     try {
-      await this.#watch.released(signal ? AbortSignal.any([signal, late]) : late)
+      await this.#watch?.released(signal ? AbortSignal.any([signal, late]) : late)
     } catch (error) {
       signal?.throwIfAborted()
       if (!late.aborted) throw error

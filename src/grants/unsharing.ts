@@ -5,11 +5,13 @@ import type { Work } from '../pages/work.js'
 import { Op, UnshareFlag } from '../protocol/messages.js'
 import type { UnshareOptions } from './unshare-options.js'
 
-export interface UnsharingParts {
-  id: number
-  owner: boolean
-  connection: Connection
-  work: Work
+/** The grant, as far as its end is concerned. */
+export interface Unsharable {
+  readonly id: number
+  /** Whether this thread shared it, or attached to it. */
+  readonly owner: boolean
+  readonly connection: Connection
+  readonly work: Work
   /** Makes every view of this thread empty. */
   dropView(): void
   /** The pages are back with the driver. */
@@ -26,14 +28,14 @@ type State = 'live' | 'leaving' | 'stuck' | 'gone'
 
 /** The end of a grant in one thread. */
 export class Unsharing {
-  readonly #parts: UnsharingParts
+  readonly #grant: Unsharable
   #state: State = 'live'
   /** The orderly unshare that is going on, shared by everybody who asks for one meanwhile. */
   #orderly: Promise<void> | undefined
   #reason: GrantError | undefined
 
-  constructor(parts: UnsharingParts) {
-    this.#parts = parts
+  constructor(grant: Unsharable) {
+    this.#grant = grant
   }
 
   get live(): boolean {
@@ -46,7 +48,7 @@ export class Unsharing {
 
   async unshare({ force = false, fireNotify = false, signal }: UnshareOptions): Promise<void> {
     if (this.#state === 'gone') return
-    if (!this.#parts.owner) {
+    if (!this.#grant.owner) {
       await this.#leave(force)
       return
     }
@@ -55,34 +57,38 @@ export class Unsharing {
       await this.#force(flags | UnshareFlag.force)
       return
     }
-    this.#orderly ??= this.#inOrder(flags, signal).finally(() => {
-      this.#orderly = undefined
-    })
+    this.#orderly ??= this.#inOrder(flags, signal)
     await this.#orderly
   }
 
   async #inOrder(flags: number, signal: AbortSignal | undefined): Promise<void> {
-    const { id, connection, work, dropView } = this.#parts
+    const { work } = this.#grant
     this.#state = 'leaving'
     try {
-      await untilAborted(work.idle(), signal)
+      if (work.busy) await untilAborted(work.idle(), signal)
+      if (this.#state === 'leaving') await this.#giveBack(flags, signal)
     } catch (error) {
       if (this.#state === 'leaving') this.#state = 'live'
       throw error
+    } finally {
+      this.#orderly = undefined
     }
-    if (this.#state !== 'leaving') return
-    dropView()
+  }
+
+  async #giveBack(flags: number, signal: AbortSignal | undefined): Promise<void> {
+    const { id, connection } = this.#grant
+    this.#grant.dropView()
     const request = connection.start(Op.unshare, id, flags)
-    const withdraw = (): void => connection.cancel(request.id)
-    signal?.addEventListener('abort', withdraw, { once: true })
+    const withdraw = signal && ((): void => connection.cancel(request.id))
+    if (withdraw) signal.addEventListener('abort', withdraw, { once: true })
     try {
       await request.answer
-      this.#parts.gaveBack(false)
+      this.#grant.gaveBack(false)
       this.#gone()
     } catch (error) {
       this.#afterFailure(error, signal)
     } finally {
-      signal?.removeEventListener('abort', withdraw)
+      if (withdraw) signal.removeEventListener('abort', withdraw)
     }
   }
 
@@ -103,12 +109,12 @@ export class Unsharing {
   }
 
   async #force(flags: number): Promise<void> {
-    const { id, connection, work } = this.#parts
+    const { id, connection, work } = this.#grant
     this.#state = 'leaving'
     this.#stopHere(this.#unshared())
     try {
       await connection.request(Op.unshare, id, flags)
-      this.#parts.gaveBack(true)
+      this.#grant.gaveBack(true)
     } catch (error) {
       if (!(error instanceof GrantError && error.code === 'ERR_GRANTS_UNSHARED')) {
         if ((this.#state as State) !== 'gone') this.#state = 'stuck'
@@ -124,8 +130,8 @@ export class Unsharing {
   async #leave(force: boolean): Promise<void> {
     this.#state = 'leaving'
     if (force) this.#stopHere(this.#unshared())
-    await this.#parts.work.idle()
-    this.#parts.dropView()
+    await this.#grant.work.idle()
+    this.#grant.dropView()
     this.#gone()
     await this.#returnLease()
   }
@@ -136,25 +142,25 @@ export class Unsharing {
     this.#reason = reason
     this.#stopHere(reason)
     this.#gone()
-    void this.#parts.work.idle().then(() => this.#returnLease())
+    void this.#grant.work.idle().then(() => this.#returnLease())
   }
 
   #stopHere(reason: GrantError): void {
-    this.#parts.dropView()
-    this.#parts.work.abort(reason)
+    this.#grant.dropView()
+    this.#grant.work.abort(reason)
   }
 
   #gone(): void {
     this.#state = 'gone'
-    this.#parts.ended()
+    this.#grant.ended()
   }
 
   async #returnLease(): Promise<void> {
     // A line that is lost or closed has taken the lease with it.
-    await this.#parts.connection.request(Op.detach, this.#parts.id).catch(() => {})
+    await this.#grant.connection.request(Op.detach, this.#grant.id).catch(() => {})
   }
 
   #unshared(): GrantError {
-    return new GrantError('ERR_GRANTS_UNSHARED', `grant ${this.#parts.id} has been unshared`)
+    return new GrantError('ERR_GRANTS_UNSHARED', `grant ${this.#grant.id} has been unshared`)
   }
 }

@@ -56,7 +56,7 @@ export abstract class SharedPages {
   #view: Uint8Array | undefined
 
   /** @internal */
-  protected readonly work: Work = new Work()
+  readonly work: Work = new Work()
 
   /** @internal */
   constructor(address: number, pages: number, context: PagesContext) {
@@ -194,7 +194,7 @@ export abstract class SharedPages {
   }
 
   /** @internal */
-  protected dropView(): void {
+  dropView(): void {
     if (this.#view) this.#context.memory.detach(this.#view)
     this.#view = undefined
   }

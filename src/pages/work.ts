@@ -3,7 +3,8 @@
  * has ended.
  */
 export class Work {
-  readonly #running = new Set<{ controller: AbortController; ended: Promise<unknown> }>()
+  /** Made when needed: most grants of a busy service never see any. */
+  #running: Set<{ controller: AbortController; ended: Promise<unknown> }> | undefined
 
   /**
    * @param signal the caller's: its reason becomes the work's
@@ -19,6 +20,7 @@ export class Work {
     signal?.addEventListener('abort', forward, { once: true })
     const ended = task(controller)
     const entry = { controller, ended }
+    this.#running ??= new Set()
     this.#running.add(entry)
     try {
       return await ended
@@ -28,12 +30,16 @@ export class Work {
     }
   }
 
+  get busy(): boolean {
+    return this.#running !== undefined && this.#running.size > 0
+  }
+
   abort(reason: unknown): void {
-    for (const { controller } of this.#running) controller.abort(reason)
+    for (const { controller } of this.#running ?? []) controller.abort(reason)
   }
 
   /** Resolves when nothing is running any more; what fails is its own caller's business. */
   async idle(): Promise<void> {
-    while (this.#running.size > 0) await Promise.allSettled([...this.#running].map(({ ended }) => ended))
+    while (this.busy) await Promise.allSettled([...this.#running!].map(({ ended }) => ended))
   }
 }
