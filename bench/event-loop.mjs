@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GrantServer } from 'xen-grants'
 import { SimulatedXen } from 'xen-grants/simulated'
-import { LoopDelay } from './loop-delay.mjs'
-import { table } from './table.mjs'
+import { LoopDelay } from './lib/loop-delay.mjs'
+import { table } from './lib/table.mjs'
 
 const MiB = 1 << 20
 const size = Number(process.argv[2] ?? 256) * MiB

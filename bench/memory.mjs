@@ -2,7 +2,7 @@
 // node --expose-gc bench/memory.mjs [rounds]
 import { GrantServer } from 'xen-grants'
 import { SimulatedXen } from 'xen-grants/simulated'
-import { table } from './table.mjs'
+import { table } from './lib/table.mjs'
 
 const rounds = Number(process.argv[2] ?? 1000)
 const MiB = 1 << 20

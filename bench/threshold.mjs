@@ -2,7 +2,7 @@
 // node bench/threshold.mjs [threads]
 import { GrantServer } from 'xen-grants'
 import { SimulatedXen } from 'xen-grants/simulated'
-import { median, table } from './table.mjs'
+import { median, table } from './lib/table.mjs'
 
 const threads = Number(process.argv[2] ?? 2)
 const MiB = 1 << 20

@@ -15,3 +15,10 @@ export function median(values) {
   const middle = sorted.length >> 1
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }
+
+/** Half the distance between the tenth and the ninetieth percentile. */
+export function spread(values) {
+  const sorted = [...values].sort((a, b) => a - b)
+  const at = (p) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * p))]
+  return (at(0.9) - at(0.1)) / 2
+}

@@ -1,6 +1,6 @@
 // A device without a driver and without memory of its own: what is left is this package's own cost. Every mapping is the
 // same page, so nothing may be written to it by its users but the scrubbing of one page.
-import { mmap } from '../dist/src/device/libc.js'
+import { mmap } from '../../dist/src/device/libc.js'
 
 export function openDevice({ pages = 1 } = {}) {
   const address = mmap({ length: pages * 4096, prot: 3, flags: 0x22, what: 'the null device' })

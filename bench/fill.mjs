@@ -1,0 +1,90 @@
+// Filling a grant from memory, from a SharedArrayBuffer and from a file, beside C (memcpy, pread with pthreads) and beside
+// what a Node user would write instead. Candidates take turns, round by round.
+// node bench/fill.mjs [largest size in MiB] [rounds]
+import { mkdtempSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { GrantServer } from 'xen-grants'
+import { SimulatedXen } from 'xen-grants/simulated'
+import { compile, Rounds } from './lib/native.mjs'
+import { report } from './lib/results.mjs'
+
+const MiB = 1 << 20
+const largest = Number(process.argv[2] ?? 256)
+const rounds = Number(process.argv[3] ?? 15)
+const sizes = [1 / 16, 1, 16, 64, 256, 1024].filter((size) => size <= largest)
+const folder = mkdtempSync(join(tmpdir(), 'xen-grants-bench-'))
+const binary = compile('fill')
+const source = new Uint8Array(largest * MiB).fill(1)
+const shared = new SharedArrayBuffer(largest * MiB)
+new Uint8Array(shared).fill(1)
+const file = join(folder, 'source')
+writeFileSync(file, source)
+const fd = openSync(file, 'r')
+
+const pages = (largest * MiB) / 4096
+const xen = await SimulatedXen.create({ limit: 4 * pages + 1024, tableCapacity: 4 * pages + 4096 })
+const grants = {}
+const servers = []
+for (const threads of [1, 2]) {
+  const server = await GrantServer.open({ device: xen, fillers: { threads } })
+  servers.push(server)
+  grants[threads] = await server.share({ domid: 7, pages })
+  await grants[threads].fill({ byte: 1 })
+}
+
+async function timed(work) {
+  const began = performance.now()
+  await work()
+  return (performance.now() - began) * 1000
+}
+
+/** Runs the candidates in turn. @returns gigabytes per second by candidate */
+async function compare(size, candidates) {
+  const samples = Object.fromEntries(Object.keys(candidates).map((name) => [name, []]))
+  for (let round = -2; round < rounds; round++) {
+    for (const [name, run] of Object.entries(candidates)) {
+      const microseconds = await run()
+      if (round >= 0) samples[name].push(size / 1000 / microseconds)
+    }
+  }
+  return samples
+}
+
+const memory = {}
+const files = {}
+for (const mebibytes of sizes) {
+  const size = Math.round(mebibytes * MiB)
+  const label = size < MiB ? `${size / 1024} KiB` : `${mebibytes} MiB`
+  for (const threads of [1, 2]) {
+    const mapped = join(xen.path, 'memory')
+    const c = new Rounds(binary, ['memory', threads, size, rounds + 2, mapped])
+    const grant = grants[threads]
+    memory[`${label}, ${threads} thread${threads > 1 ? 's' : ''}`] = await compare(size, {
+      'C memcpy': () => c.next(),
+      'xen-grants, memory': () => timed(() => grant.fill(source.subarray(0, size))),
+      'xen-grants, SharedArrayBuffer': () => timed(() => grant.fill(new Uint8Array(shared, 0, size))),
+      ...(threads === 1 && { 'set() on main': () => timed(() => grant.bytes.set(source.subarray(0, size))) }),
+    })
+    c.end()
+    const cFile = new Rounds(binary, ['file', threads, size, rounds + 2, mapped, file])
+    files[`${label}, ${threads} thread${threads > 1 ? 's' : ''}`] = await compare(size, {
+      'C pread': () => cFile.next(),
+      'xen-grants': () => timed(() => grant.fill({ file: fd, length: size })),
+      ...(threads === 1 && { 'readSync on main': () => timed(() => readSync(fd, grant.bytes, 0, size, 0)) }),
+    })
+    cFile.end()
+  }
+}
+for (const server of servers) await server.close()
+await xen.close()
+rmSync(folder, { recursive: true })
+
+const unit = 'GB/s'
+report('fill-memory', { title: 'Fill from memory', unit, lowerIsBetter: false, samples: memory })
+report('fill-file', {
+  title: 'Fill from a file in the page cache',
+  unit,
+  lowerIsBetter: false,
+  samples: files,
+})

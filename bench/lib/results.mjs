@@ -1,0 +1,54 @@
+// Where results go: a table on the terminal, JSON and a chart in bench/results.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { barChart } from './chart.mjs'
+import { median, spread, table } from './table.mjs'
+
+const folder = new URL('../results/', import.meta.url)
+
+function machine() {
+  const kernel = readFileSync('/proc/version', 'utf8').split(' ').slice(0, 3).join(' ')
+  return { node: process.version, cpus: cpus().length, model: cpus()[0]?.model ?? 'unknown', kernel }
+}
+
+/**
+ * @param {string} name of the files
+ * @param {{ title: string, unit: string, lowerIsBetter?: boolean, samples: Record<string, Record<string, number[]>> }} result
+ * samples by case, then by candidate
+ */
+export function report(name, { title, unit, lowerIsBetter = true, samples }) {
+  const candidates = [...new Set(Object.values(samples).flatMap((byCandidate) => Object.keys(byCandidate)))]
+  const rows = Object.entries(samples).map(([label, byCandidate]) => [
+    label,
+    ...candidates.map((candidate) => cell(byCandidate[candidate])),
+  ])
+  table(
+    `${title} (${unit}, median ± half the middle 80 %, ${lowerIsBetter ? 'less' : 'more'} is better)`,
+    ['', ...candidates],
+    rows,
+  )
+  mkdirSync(folder, { recursive: true })
+  const summary = Object.fromEntries(
+    Object.entries(samples).map(([label, byCandidate]) => [
+      label,
+      Object.fromEntries(
+        Object.entries(byCandidate).map(([candidate, values]) => [
+          candidate,
+          { median: median(values), spread: spread(values), rounds: values.length },
+        ]),
+      ),
+    ]),
+  )
+  const json = { title, unit, lowerIsBetter, machine: machine(), results: summary }
+  writeFileSync(new URL(`${name}.json`, folder), `${JSON.stringify(json, null, 2)}\n`)
+  writeFileSync(new URL(`${name}.svg`, folder), barChart(json))
+}
+
+function cell(values) {
+  if (!values || values.length === 0) return '-'
+  return `${short(median(values))} ± ${short(spread(values))}`
+}
+
+function short(value) {
+  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3)
+}
