@@ -162,6 +162,7 @@ export interface FillerGrant {
   domid: number
   pages: number
   refs: Uint32Array
+  /** -1 for pages that are mapped, not granted, by this domain. */
   deviceThread: number
 }
 
