@@ -3,7 +3,7 @@ import { type Transferable, Worker } from 'node:worker_threads'
 import { untilAborted } from '../abort.js'
 import { createLedgerBuffer } from '../actor/ledger-buffer.js'
 import { diedError, type GrantError } from '../errors.js'
-import { gateOfThisThread } from '../memory/native-gate.js'
+import { closeGate, createGate } from '../memory/native-gate.js'
 import { fromEnvelope } from '../protocol/envelope.js'
 import type { StartNotice, ThreadData } from '../protocol/messages.js'
 
@@ -42,13 +42,16 @@ export class DeviceThread extends EventEmitter<DeviceThreadEvents> {
    */
   static async start(entry: string, data: object, signal: AbortSignal | undefined): Promise<DeviceThread> {
     const ledger = createLedgerBuffer()
-    const own: ThreadData = { ledger, gate: gateOfThisThread() }
+    const gate = createGate()
+    const own: ThreadData = { ledger, gate }
     const worker = new Worker(new URL(`../../workers/${entry}`, import.meta.url), {
       workerData: { ...data, ...own },
       name: `xen-grants ${entry}`,
       // An inherited --input-type would keep it from starting.
       execArgv: [],
     })
+    // Once it has ended, by itself or not, nobody is behind the gate.
+    worker.once('exit', () => void closeGate(gate))
     const first = firstNotice(worker)
     try {
       const notice = await untilAborted(first, signal)

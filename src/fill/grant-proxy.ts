@@ -28,7 +28,10 @@ export function grantProxy(grant: FillerGrant): GrantProxy & { end(): void } {
   // The run holds the owner's lease; acting on the grant from here takes one of this thread's own.
   const hold = async (): Promise<Connection> => {
     if (grant.deviceThread < 0) {
-      throw new GrantError('ERR_GRANTS_UNSUPPORTED', 'these pages are mapped, not granted here: use the MappedGrant')
+      throw new GrantError(
+        'ERR_GRANTS_UNSUPPORTED',
+        'these pages are mapped, not granted here: use the MappedGrant',
+      )
     }
     if (ended) throw new GrantError('ERR_GRANTS_UNSHARED', 'the run this grant proxy belongs to has ended')
     lease ??= connectTo(grant.deviceThread).then(async (connection) => {

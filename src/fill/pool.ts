@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import type { Worker } from 'node:worker_threads'
 import type { Piscina } from 'piscina'
 import { closedError, GrantError } from '../errors.js'
-import { gateOfThisThread } from '../memory/native-gate.js'
+import { closeGate, createGate } from '../memory/native-gate.js'
 import { fromEnvelope } from '../protocol/envelope.js'
 import type { FillOutcome, FillTask, FillWork } from '../protocol/messages.js'
 import { FillControl } from './control.js'
@@ -38,6 +38,7 @@ export class FillerPool {
   readonly #onError: (error: unknown) => void
   /** As many tasks as threads: piscina ends the thread of a task that is aborted, even one that has not begun. */
   readonly #turns: Turns
+  readonly #gate = createGate()
   #pool: Promise<Piscina> | undefined
   #closed = false
 
@@ -62,8 +63,8 @@ export class FillerPool {
     const control = FillControl.create(tasks)
     const { address, byteLength, from, to, sliceBytes, work } = job
     const running = new Set<number>()
+    const gate = this.#gate
     const outcomes = Array.from({ length: tasks }, async (_, slot): Promise<FillOutcome> => {
-      const gate = gateOfThisThread()
       const task: FillTask = {
         address,
         byteLength,
@@ -169,6 +170,8 @@ export class FillerPool {
 
   async close(): Promise<void> {
     this.#closed = true
-    await (await this.#pool)?.destroy()
+    const pool = await this.#pool
+    await closeGate(this.#gate)
+    await pool?.destroy()
   }
 }

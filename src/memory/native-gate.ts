@@ -1,44 +1,58 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
 /**
- * Keeps a thread's end from meeting a child thread inside koffi.
+ * Keeps the end of a thread from meeting it inside koffi.
  *
- * When Node stops worker threads (the process exits, naturally or by process.exit) while one of them loads a native
- * module or makes a view, N-API refuses the call half-way, and koffi answers by aborting the whole process. So child
- * threads pass this gate around such calls, and the parent closes it in its 'exit' event and waits until they are out.
+ * When Node stops a worker thread while it loads a native module or makes a view, N-API refuses the call half-way, and
+ * koffi answers by aborting the whole process. So threads of ours pass a gate around such calls; whoever is about to
+ * stop them closes the gate and waits until they are out. The exit of the process stops them too, naturally or by
+ * process.exit(), so all gates are closed in its 'exit' event.
  *
  * Int32 fields of shared memory.
  */
 const Field = { closed: 0, inside: 1 } as const
 
-/** How long an ending thread waits for its children, in milliseconds. Loading takes about ten. */
+/** How long an ending process waits for its threads, in milliseconds. Loading takes about ten. */
 const PATIENCE = 2000
 
-let ownGate: SharedArrayBuffer | undefined
+const open = new Set<SharedArrayBuffer>()
+let listening = false
 
-/** The gate of this thread's children, made when first asked for. */
-export function gateOfThisThread(): SharedArrayBuffer {
-  if (!ownGate) {
-    const gate = new SharedArrayBuffer(8)
-    ownGate = gate
-    process.once('exit', () => closeGate(gate))
-  }
-  return ownGate
+/** A gate for threads that this thread is about to start. */
+export function createGate(): SharedArrayBuffer {
+  const gate = new SharedArrayBuffer(8)
+  open.add(gate)
+  if (!listening) process.once('exit', closeAll)
+  listening = true
+  return gate
 }
 
-/** No child gets in any more; returns when those inside are out. */
-export function closeGate(gate: SharedArrayBuffer): void {
+function closeAll(): void {
+  const deadline = Date.now() + PATIENCE
+  for (const gate of open) Atomics.store(new Int32Array(gate), Field.closed, 1)
+  for (const gate of open) {
+    const fields = new Int32Array(gate)
+    for (let inside = insideOf(fields); inside > 0; inside = insideOf(fields)) {
+      if (Atomics.wait(fields, Field.inside, inside, deadline - Date.now()) === 'timed-out') return
+    }
+  }
+}
+
+/** Nobody gets in any more; resolves when those inside are out. */
+export async function closeGate(gate: SharedArrayBuffer): Promise<void> {
   const fields = new Int32Array(gate)
   Atomics.store(fields, Field.closed, 1)
   const deadline = Date.now() + PATIENCE
-  for (
-    let inside = Atomics.load(fields, Field.inside);
-    inside > 0;
-    inside = Atomics.load(fields, Field.inside)
-  ) {
-    if (Atomics.wait(fields, Field.inside, inside, deadline - Date.now()) === 'timed-out') return
-  }
+  // A timer, since a pending Atomics.waitAsync does not keep the event loop alive.
+  while (insideOf(fields) > 0 && Date.now() < deadline) await delay(1)
+  open.delete(gate)
 }
 
-/** In a child: waits for ever once the gate is closed, since this thread is about to be stopped. */
+function insideOf(fields: Int32Array): number {
+  return Atomics.load(fields, Field.inside)
+}
+
+/** In a thread that may be stopped: waits for ever once the gate is closed, since the end is near. */
 export async function throughGate<T>(gate: SharedArrayBuffer, native: () => T | Promise<T>): Promise<T> {
   const fields = new Int32Array(gate)
   Atomics.add(fields, Field.inside, 1)
