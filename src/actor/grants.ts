@@ -11,13 +11,16 @@ export interface GrantRecord {
   /** Byte offset in the device file. */
   readonly index: number
   readonly address: number
-  readonly refs: Uint32Array
+  /** What the client was told: id, address, one reference per page. */
+  readonly facts: readonly number[]
   /** The client whose thread shared it. */
   readonly owner: ClientSession
-  /** Leases by client: the owner's own, and one per attach. The mapping stays until the last is returned. */
-  readonly leases: Map<ClientSession, number>
-  /** Pages whose unmap notify is armed, as byte offsets in the grant. */
-  readonly armed: Map<number, number>
+  /** The owner's own lease, which every grant begins with. The mapping stays until the last lease is returned. */
+  ownerHolds: boolean
+  /** Leases by attaching, by client. Like `armed`, made when needed: most grants never see any. */
+  others: Map<ClientSession, number> | undefined
+  /** Pages whose unmap notify is armed, with the byte offset in the grant it was armed at. */
+  armed: Map<number, number> | undefined
   /**
    * `mapped`: device pages at `address`. `zeroed`: the device pages are let go, zero pages keep the range until the
    * last lease is returned. `unmapped`: nothing at `address` any more, only the deallocation has still to succeed.
@@ -37,21 +40,36 @@ export interface GrantRecord {
 }
 
 export function addLease(record: GrantRecord, session: ClientSession): void {
-  record.leases.set(session, (record.leases.get(session) ?? 0) + 1)
   session.held.add(record)
+  if (session === record.owner && !record.ownerHolds) {
+    record.ownerHolds = true
+    return
+  }
+  record.others ??= new Map()
+  record.others.set(session, (record.others.get(session) ?? 0) + 1)
 }
 
 /** @returns false when the client has none */
 export function dropLease(record: GrantRecord, session: ClientSession): boolean {
-  const count = record.leases.get(session)
-  if (count === undefined) return false
-  if (count > 1) {
-    record.leases.set(session, count - 1)
+  const count = record.others?.get(session)
+  if (count !== undefined) {
+    if (count > 1) record.others!.set(session, count - 1)
+    else record.others!.delete(session)
+  } else if (session === record.owner && record.ownerHolds) {
+    record.ownerHolds = false
   } else {
-    record.leases.delete(session)
-    session.held.delete(record)
+    return false
   }
+  if (!holds(record, session)) session.held.delete(record)
   return true
+}
+
+export function holds(record: GrantRecord, session: ClientSession): boolean {
+  return (record.ownerHolds && session === record.owner) || (record.others?.has(session) ?? false)
+}
+
+export function isHeld(record: GrantRecord): boolean {
+  return record.ownerHolds || (record.others !== undefined && record.others.size > 0)
 }
 
 export class GrantRecords {

@@ -1,7 +1,15 @@
 import { GrantError } from '../errors.js'
 import { UnshareFlag } from '../protocol/messages.js'
 import type { Budget } from './budget.js'
-import { addLease, dropLease, type GrantRecord, type GrantRecords, unshared } from './grants.js'
+import {
+  addLease,
+  dropLease,
+  type GrantRecord,
+  type GrantRecords,
+  holds,
+  isHeld,
+  unshared,
+} from './grants.js'
 import type { Releasing } from './releasing.js'
 import type { Request } from './request.js'
 import type { ClientSession } from './session.js'
@@ -26,7 +34,7 @@ export class Leases {
   }
 
   mustHold(record: GrantRecord, session: ClientSession): void {
-    if (!record.leases.has(session)) {
+    if (!holds(record, session)) {
       throw new GrantError('ERR_GRANTS_PROTOCOL', `this client does not hold grant ${record.id}`)
     }
   }
@@ -35,10 +43,9 @@ export class Leases {
     const record = this.#records.get(request.a)
     if (record.memory !== 'mapped') throw unshared(record.id)
     addLease(record, request.session)
-    const { address, domid, pages, writable, refs } = record
-    const values = new Float64Array(4 + refs.length)
-    values.set([address, domid, pages, Number(writable)])
-    values.set(refs, 4)
+    const { address, domid, pages, writable, facts } = record
+    const values = [address, domid, pages, Number(writable)]
+    for (let i = 2; i < facts.length; i++) values.push(facts[i]!)
     request.complete(values)
   }
 
@@ -71,7 +78,7 @@ export class Leases {
     }
     dropLease(record, request.session)
     record.unsharing = { request, fireNotify }
-    if (record.leases.size > 0) request.defer()
+    if (isHeld(record)) request.defer()
     else this.#giveBack(record)
   }
 
@@ -112,7 +119,7 @@ export class Leases {
   }
 
   #afterDrop(record: GrantRecord): void {
-    if (record.leases.size > 0) return
+    if (isHeld(record)) return
     if (record.deallocated) this.#forget(record)
     else if (record.unsharing) this.#giveBack(record)
   }
@@ -135,10 +142,12 @@ export class Leases {
       if (error === undefined) {
         record.unsharing = undefined
         this.#deallocated(record)
-        for (const holder of record.leases.keys()) {
+        const holders = [...(record.others?.keys() ?? [])]
+        if (record.ownerHolds) holders.push(record.owner)
+        for (const holder of holders) {
           if (holder !== request?.session) holder.push({ type: 'revoked', id: record.id })
         }
-        if (record.leases.size === 0) this.#forget(record)
+        if (holders.length === 0) this.#forget(record)
         if (waiting) waiting.complete()
       }
       this.#answer(request, error)

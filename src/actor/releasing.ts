@@ -69,10 +69,11 @@ export class Releasing {
 
   /** The header's rule: clear a notification before the deallocation if you do not want it to occur. */
   #disarm(record: GrantRecord): void {
+    if (!record.armed) return
     for (const offset of record.armed.values()) {
       this.#device.setUnmapNotify(record.index + offset, 0, 0)
     }
-    record.armed.clear()
+    record.armed = undefined
   }
 
   flush(): void {

@@ -8,27 +8,25 @@ export const MAX_PAGES_PER_GRANT = 2 ** 20
 
 const U32_MAX = 0xffff_ffff
 
-/** [minimum, maximum] of the arguments a, b, c, d of each operation. */
-const ranges: Record<number, readonly (readonly [number, number])[]> = {
-  [Op.share]: [
-    [0, DOMID_FIRST_RESERVED - 1],
-    [1, MAX_PAGES_PER_GRANT],
-    [0, ShareFlag.writable | ShareFlag.wait],
-  ],
-  [Op.unshare]: [
-    [1, Number.MAX_SAFE_INTEGER],
-    [0, UnshareFlag.force | UnshareFlag.fireNotify],
-  ],
-  [Op.attach]: [[1, Number.MAX_SAFE_INTEGER]],
-  [Op.detach]: [[1, Number.MAX_SAFE_INTEGER]],
+/** The largest value of the arguments a, b, c, d of each operation; the smallest is 0, except as {@link smallest} says. */
+const largest: Record<number, readonly number[]> = {
+  [Op.share]: [DOMID_FIRST_RESERVED - 1, MAX_PAGES_PER_GRANT, ShareFlag.writable | ShareFlag.wait],
+  [Op.unshare]: [Number.MAX_SAFE_INTEGER, UnshareFlag.force | UnshareFlag.fireNotify],
+  [Op.attach]: [Number.MAX_SAFE_INTEGER],
+  [Op.detach]: [Number.MAX_SAFE_INTEGER],
   [Op.setUnmapNotify]: [
-    [1, Number.MAX_SAFE_INTEGER],
-    [0, Number.MAX_SAFE_INTEGER],
-    [0, UNMAP_NOTIFY_CLEAR_BYTE | UNMAP_NOTIFY_SEND_EVENT],
-    [0, U32_MAX],
+    Number.MAX_SAFE_INTEGER,
+    Number.MAX_SAFE_INTEGER,
+    UNMAP_NOTIFY_CLEAR_BYTE | UNMAP_NOTIFY_SEND_EVENT,
+    U32_MAX,
   ],
-  [Op.cancel]: [[0, Number.MAX_SAFE_INTEGER]],
-  [Op.requestUnshare]: [[1, Number.MAX_SAFE_INTEGER]],
+  [Op.cancel]: [Number.MAX_SAFE_INTEGER],
+  [Op.requestUnshare]: [Number.MAX_SAFE_INTEGER],
+}
+
+/** A share of no pages is none. */
+function smallest(op: number, argument: number): number {
+  return op === Op.share && argument === 1 ? 1 : 0
 }
 
 /**
@@ -37,16 +35,21 @@ const ranges: Record<number, readonly (readonly [number, number])[]> = {
  * @throws GrantError ERR_GRANTS_PROTOCOL
  */
 export function checkRequest(request: Request): void {
-  const range = ranges[request.op]
-  if (!range) throw new GrantError('ERR_GRANTS_PROTOCOL', `no operation has the number ${request.op}`)
-  const values = [request.a, request.b, request.c, request.d]
-  for (const [i, [min, max]] of range.entries()) {
-    const value = values[i]!
-    if (!Number.isSafeInteger(value) || value < min || value > max) {
-      throw new GrantError(
-        'ERR_GRANTS_PROTOCOL',
-        `argument ${'abcd'[i]} of operation ${request.op} must be an integer from ${min} to ${max}, is ${value}`,
-      )
-    }
-  }
+  const max = largest[request.op]
+  if (!max) throw new GrantError('ERR_GRANTS_PROTOCOL', `no operation has the number ${request.op}`)
+  checkArgument(request.op, 0, request.a, max[0])
+  checkArgument(request.op, 1, request.b, max[1])
+  checkArgument(request.op, 2, request.c, max[2])
+  checkArgument(request.op, 3, request.d, max[3])
+}
+
+/** @param max undefined for an argument the operation does not look at */
+function checkArgument(op: number, argument: number, value: number, max: number | undefined): void {
+  if (max === undefined) return
+  const min = smallest(op, argument)
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return
+  throw new GrantError(
+    'ERR_GRANTS_PROTOCOL',
+    `argument ${'abcd'[argument]} of operation ${op} must be an integer from ${min} to ${max}, is ${value}`,
+  )
 }

@@ -97,32 +97,35 @@ export class Sharing {
     let first = 0
     for (const request of group) {
       const index = allocation.index + first * PAGE_SIZE
-      const refs = allocation.refs.slice(first, first + request.b)
-      first += request.b
       try {
-        this.#map(request, index, refs, writable)
+        this.#map(request, index, allocation.refs, first, writable)
       } catch (error) {
         this.#undo(index, request.b)
         failed(request, error)
       }
+      first += request.b
     }
     return undefined
   }
 
-  #map(request: ShareRequest, index: number, refs: Uint32Array, writable: boolean): void {
+  #map(request: ShareRequest, index: number, refs: Uint32Array, first: number, writable: boolean): void {
     const { a: domid, b: pages, session } = request
     const address = this.#device.mmap(index, pages)
+    const id = this.#records.nextId()
+    const facts = [id, address]
+    for (let page = 0; page < pages; page++) facts.push(refs[first + page]!)
     const record: GrantRecord = {
-      id: this.#records.nextId(),
+      id,
       domid,
       pages,
       writable,
       index,
       address,
-      refs,
+      facts,
       owner: session,
-      leases: new Map(),
-      armed: new Map(),
+      ownerHolds: false,
+      others: undefined,
+      armed: undefined,
       memory: 'mapped',
       staged: false,
       deallocated: false,
@@ -131,11 +134,7 @@ export class Sharing {
     }
     addLease(record, session)
     this.#records.add(record)
-    const values = new Float64Array(2 + pages)
-    values[0] = record.id
-    values[1] = address
-    values.set(refs, 2)
-    request.complete(values)
+    request.complete(facts)
   }
 
   /** Gives back pages nobody got. When even that fails they are kept in mind and tried again. */

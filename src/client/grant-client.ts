@@ -154,7 +154,8 @@ export class GrantClient {
     this.#sharing.set(id, sharing)
     try {
       const values = await sharing
-      const refs = new Uint32Array(values.subarray(2))
+      const refs: number[] = []
+      for (let i = 2; i < values.length; i++) refs.push(values[i]!)
       const facts = { id: values[0]!, address: values[1]!, domid, writable, refs, owner: true }
       publish('xen-grants:share', () => {
         return { id: facts.id, domid, pages, writable, milliseconds: performance.now() - began }
@@ -210,7 +211,7 @@ export class GrantClient {
       await this.#context.connection.request(Op.detach, id)
       return raced
     }
-    const refs = new Uint32Array(values.subarray(4))
+    const refs = [...values.subarray(4)]
     const facts = {
       id,
       address: values[0]!,

@@ -21,7 +21,7 @@ export interface GrantFacts {
   domid: number
   writable: boolean
   address: number
-  refs: Uint32Array
+  refs: readonly number[]
   /** Whether this thread shared it, or attached to it. */
   owner: boolean
 }
@@ -46,7 +46,7 @@ export class Grant extends SharedPages {
   readonly domid: number
   /** Whether that domain may write. This side always may. */
   readonly writable: boolean
-  readonly #refs: Uint32Array
+  readonly #refs: readonly number[]
   readonly #context: ThreadContext
   readonly #unsharing: Unsharing
   #watch: PeerWatch | undefined
@@ -69,7 +69,7 @@ export class Grant extends SharedPages {
 
   /** One grant reference per page, for the peer. A copy. */
   get refs(): Uint32Array {
-    return this.#refs.slice()
+    return new Uint32Array(this.#refs)
   }
 
   /** @internal */
@@ -115,7 +115,7 @@ export class Grant extends SharedPages {
   /** @internal */
   protected override get fillerGrant(): FillerGrant {
     const { id, domid, pages } = this
-    return { id, domid, pages, refs: this.#refs, deviceThread: this.#context.deviceThread }
+    return { id, domid, pages, refs: this.refs, deviceThread: this.#context.deviceThread }
   }
 
   /**

@@ -46,49 +46,36 @@ export class Unsharing {
     if (this.#state !== 'live') throw this.#reason ?? this.#unshared()
   }
 
-  async unshare({ force = false, fireNotify = false, signal }: UnshareOptions): Promise<void> {
-    if (this.#state === 'gone') return
-    if (!this.#grant.owner) {
-      await this.#leave(force)
-      return
-    }
+  unshare({ force = false, fireNotify = false, signal }: UnshareOptions): Promise<void> {
+    if (this.#state === 'gone') return Promise.resolve()
+    if (!this.#grant.owner) return this.#leave(force)
     const flags = fireNotify ? UnshareFlag.fireNotify : 0
-    if (force) {
-      await this.#force(flags | UnshareFlag.force)
-      return
-    }
+    if (force) return this.#force(flags | UnshareFlag.force)
     this.#orderly ??= this.#inOrder(flags, signal)
-    await this.#orderly
+    return this.#orderly
   }
 
   async #inOrder(flags: number, signal: AbortSignal | undefined): Promise<void> {
-    const { work } = this.#grant
+    const { id, connection, work } = this.#grant
     this.#state = 'leaving'
+    let withdraw: (() => void) | undefined
     try {
       if (work.busy) await untilAborted(work.idle(), signal)
-      if (this.#state === 'leaving') await this.#giveBack(flags, signal)
-    } catch (error) {
-      if (this.#state === 'leaving') this.#state = 'live'
-      throw error
-    } finally {
-      this.#orderly = undefined
-    }
-  }
-
-  async #giveBack(flags: number, signal: AbortSignal | undefined): Promise<void> {
-    const { id, connection } = this.#grant
-    this.#grant.dropView()
-    const request = connection.start(Op.unshare, id, flags)
-    const withdraw = signal && ((): void => connection.cancel(request.id))
-    if (withdraw) signal.addEventListener('abort', withdraw, { once: true })
-    try {
+      if (this.#state !== 'leaving') return
+      this.#grant.dropView()
+      const request = connection.start(Op.unshare, id, flags)
+      if (signal) {
+        withdraw = () => connection.cancel(request.id)
+        signal.addEventListener('abort', withdraw, { once: true })
+      }
       await request.answer
       this.#grant.gaveBack(false)
       this.#gone()
     } catch (error) {
       this.#afterFailure(error, signal)
     } finally {
-      if (withdraw) signal.removeEventListener('abort', withdraw)
+      if (withdraw) signal!.removeEventListener('abort', withdraw)
+      this.#orderly = undefined
     }
   }
 
@@ -100,9 +87,10 @@ export class Unsharing {
       return
     }
     if (this.#state === 'gone') throw error
-    if (code === 'ABORT_ERR') {
-      this.#state = 'live'
-      throw signal?.reason ?? error
+    // Aborted while it waited, for work of this thread or for leases of others: nothing has happened.
+    if (signal?.aborted && (code === 'ABORT_ERR' || error === signal.reason)) {
+      if (this.#state === 'leaving') this.#state = 'live'
+      throw signal.reason
     }
     this.#state = 'stuck'
     throw error
