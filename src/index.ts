@@ -1,5 +1,6 @@
-export type { CloseOptions, ConnectOptions, ShareOptions } from './client/grant-client.js'
+export type { CloseOptions, ConnectOptions } from './client/grant-client.js'
 export { GrantClient } from './client/grant-client.js'
+export type { ShareOptions } from './client/share-options.js'
 export type { ClientStats } from './client/stats.js'
 export type { Finding } from './diagnosis/checks.js'
 export type { DiagnoseOptions, Diagnosis } from './diagnosis/diagnose.js'

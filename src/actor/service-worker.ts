@@ -37,6 +37,14 @@ export async function runService(control: MessagePort, open: () => Promise<Servi
   notify({ type: 'ready' })
 }
 
+/** As {@link outcome}, of a call that answers nothing. */
+export function done(call: () => void): Outcome<null> {
+  return outcome(() => {
+    call()
+    return null
+  })
+}
+
 /** Errors travel as data: comlink keeps neither their class nor their fields. */
 export function outcome<T>(call: () => T): Outcome<T> {
   try {

@@ -1,46 +1,22 @@
 import { createHistogram, performance, type RecordableHistogram } from 'node:perf_hooks'
-import { MessagePort, threadId } from 'node:worker_threads'
-import { DOMID_FIRST_RESERVED } from '../abi.js'
-import {
-  checkBoolean,
-  checkInteger,
-  checkOptions,
-  checkSignal,
-  invalidArgType,
-  outOfRange,
-} from '../arguments.js'
+import { MessagePort } from 'node:worker_threads'
+import { checkBoolean, checkOptions, invalidArgType } from '../arguments.js'
 import { publish } from '../diagnostics.js'
 import { closedError, GrantError } from '../errors.js'
+import { checkFillers, IN_PLACE_BELOW } from '../fill/filler-options.js'
 import { type FillerOptions, FillerPool } from '../fill/pool.js'
 import { Grant } from '../grants/grant.js'
-import {
-  checkPool,
-  checkPoolHandle,
-  GrantPool,
-  type GrantPoolHandle,
-  type PoolOptions,
-} from '../grants/grant-pool.js'
+import type { GrantPool, GrantPoolHandle, PoolOptions } from '../grants/grant-pool.js'
 import { checkHandle, type GrantHandle } from '../grants/handle.js'
-import { PoolControl } from '../grants/pool-control.js'
+import { makePool } from '../grants/make-pool.js'
 import { Deferred } from '../peer/deferred.js'
 import { StatusBoard } from '../peer/status-board.js'
 import { Op, type SessionEvent, ShareFlag, UnshareFlag } from '../protocol/messages.js'
 import { Connection } from './connection.js'
+import { checkShare, type ShareOptions } from './share-options.js'
 import type { ClientStats } from './stats.js'
 import { assertSupported } from './support.js'
 import type { ThreadContext } from './thread-context.js'
-
-export interface ShareOptions {
-  /** The domain that may map the pages: 0 to 32751 (0x7FEF). */
-  domid: number
-  /** Pages of 4096 bytes: 1 to 1048576 (4 GiB). */
-  pages: number
-  /** Whether that domain may write. Default false. */
-  writable?: boolean
-  /** Wait for pages to come free instead of failing when a budget or the driver's limit is used up. Default false. */
-  wait?: boolean
-  signal?: AbortSignal
-}
 
 export interface ConnectOptions {
   /** The filler threads of this thread's grants; they start when first needed. */
@@ -51,10 +27,6 @@ export interface CloseOptions {
   /** Do not wait for running fills and other threads: abort them, take the memory away. Default false. */
   force?: boolean
 }
-
-/** Largest grant: one view reaches no further on every supported Node. */
-const MAX_PAGES = 2 ** 20
-export const IN_PLACE_BELOW = 8 << 20
 
 /** A thread's access to a GrantServer of the same process, straight to its device worker. */
 export class GrantClient {
@@ -228,16 +200,8 @@ export class GrantClient {
    * @param options what to make, or the handle of a pool made in another thread
    * @throws what {@link share} or {@link attach} throws
    */
-  async pool(options: PoolOptions | GrantPoolHandle): Promise<GrantPool> {
-    if ((options as Partial<GrantPoolHandle> | undefined)?.type === 'xen-grants.pool') {
-      const { grants, control, scrub } = checkPoolHandle(options)
-      const attached = await allOrNone(grants.map((handle) => this.attach(handle)))
-      return new GrantPool(attached, new PoolControl(control, threadId), scrub)
-    }
-    const { domid, pages, grants: count, writable, scrub, signal } = checkPool(options)
-    const request: ShareOptions = { domid, pages, writable, ...(signal && { signal }) }
-    const shared = await allOrNone(Array.from({ length: count }, () => this.share(request)))
-    return new GrantPool(shared, PoolControl.create(count), scrub)
+  pool(options: PoolOptions | GrantPoolHandle): Promise<GrantPool> {
+    return makePool(this, options)
   }
 
   async stats(): Promise<ClientStats> {
@@ -306,51 +270,4 @@ export class GrantClient {
     this.#context.connection.fail(error)
     for (const grant of [...this.#context.grants.values()]) grant.revoke(error)
   }
-}
-
-/** When one fails, those that came are given back before the failure is passed on. */
-async function allOrNone(grants: Promise<Grant>[]): Promise<Grant[]> {
-  const settled = await Promise.allSettled(grants)
-  const failed = settled.find((one) => one.status === 'rejected')
-  const came = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
-  if (!failed) return came
-  await Promise.all(came.map((grant) => grant.unshare()))
-  throw failed.reason
-}
-
-function checkShare(
-  options: unknown,
-): Required<Omit<ShareOptions, 'signal'>> & { signal: AbortSignal | undefined } {
-  if (options === undefined) throw invalidArgType('options', 'an object with domid and pages', options)
-  const {
-    domid,
-    pages,
-    writable = false,
-    wait = false,
-    signal,
-  } = checkOptions<ShareOptions>('options', options, ['domid', 'pages', 'writable', 'wait', 'signal'])
-  checkInteger('options.domid', domid, 0, 0xffff)
-  if (domid >= DOMID_FIRST_RESERVED) {
-    const why = `below ${DOMID_FIRST_RESERVED} (0x7FF0): what is granted to a reserved domid can never be mapped`
-    throw outOfRange('options.domid', why, domid)
-  }
-  checkInteger('options.pages', pages, 1, MAX_PAGES)
-  checkBoolean('options.writable', writable)
-  checkBoolean('options.wait', wait)
-  checkSignal('options.signal', signal)
-  return { domid, pages, writable, wait, signal }
-}
-
-export function checkFillers(value: unknown): FillerOptions {
-  const fillers = checkOptions<FillerOptions>('options.fillers', value, [
-    'threads',
-    'inPlaceBelow',
-    'abortGrace',
-  ])
-  if (fillers.threads !== undefined) checkInteger('options.fillers.threads', fillers.threads, 1, 1024)
-  if (fillers.inPlaceBelow !== undefined)
-    checkInteger('options.fillers.inPlaceBelow', fillers.inPlaceBelow, 0)
-  if (fillers.abortGrace !== undefined)
-    checkInteger('options.fillers.abortGrace', fillers.abortGrace, 0, 0x7fff_ffff)
-  return fillers
 }

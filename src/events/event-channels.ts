@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
-import { checkInteger, checkOptions, checkSignal, invalidArgType } from '../arguments.js'
+import { checkInteger, checkOptions, checkSignal } from '../arguments.js'
+import { deviceOf } from '../client/device-of.js'
 import { DeviceThread } from '../client/device-thread.js'
 import { ServiceLine } from '../client/service-line.js'
 import { assertSupported } from '../client/support.js'
@@ -57,7 +58,7 @@ export class EventChannels extends EventEmitter<EventChannelsEvents> {
    */
   static async open(options?: EventChannelsOptions): Promise<EventChannels> {
     const { device, signal } = checkOptions<EventChannelsOptions>('options', options, ['device', 'signal'])
-    const descriptor = eventDeviceOf(device)
+    const descriptor = deviceOf(device, EVTCHN)
     checkSignal('options.signal', signal)
     assertSupported()
     const thread = await DeviceThread.start('events.js', { descriptor }, signal)
@@ -173,16 +174,4 @@ export class EventChannels extends EventEmitter<EventChannelsEvents> {
   }
 }
 
-const DEFAULT_DEVICE = '/dev/xen/evtchn'
-
-function eventDeviceOf(device: unknown = DEFAULT_DEVICE): DeviceDescriptor {
-  if (typeof device === 'string') {
-    if (device === '' || device.includes('\0')) throw invalidArgType('options.device', 'a path', device)
-    const module = new URL('../device/evtchn.js', import.meta.url).href
-    return { module, options: { path: device }, path: device, simulated: false }
-  }
-  const descriptor = (device as Partial<EventDeviceStandIn> | null)?.[eventDescriptor]
-  if (!descriptor)
-    throw invalidArgType('options.device', 'a path, a SimulatedXen or one of its domains', device)
-  return descriptor
-}
+const EVTCHN = { path: '/dev/xen/evtchn', module: 'evtchn.js', key: eventDescriptor }

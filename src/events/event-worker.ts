@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads'
-import { outcome, runService } from '../actor/service-worker.js'
+import { done, outcome, runService } from '../actor/service-worker.js'
 import type { EventDeviceModule } from '../device/seam.js'
 import type { EventRequest, EventService, ServiceData } from '../protocol/messages.js'
 import { EventActor } from './event-actor.js'
@@ -9,11 +9,6 @@ export function runEventWorker(control: MessagePort, { descriptor }: ServiceData
   return runService(control, async () => {
     const module = (await import(descriptor.module)) as EventDeviceModule
     const actor = new EventActor(await module.openEventDevice(descriptor.options))
-    const done = (call: () => void) =>
-      outcome(() => {
-        call()
-        return null
-      })
     const methods: EventService = {
       bindUnbound: (domid) => outcome(() => actor.bindUnbound(domid)),
       bindInterdomain: (domid, port) => outcome(() => actor.bindInterdomain(domid, port)),

@@ -1,6 +1,7 @@
-import { checkBoolean, checkInteger, checkOptions, checkSignal, invalidArgType } from '../arguments.js'
-import { checkFillers } from '../client/grant-client.js'
+import { checkBoolean, checkInteger, checkOptions, checkSignal } from '../arguments.js'
+import { deviceOf } from '../client/device-of.js'
 import { type DeviceDescriptor, deviceDescriptor } from '../device/seam.js'
+import { checkFillers } from '../fill/filler-options.js'
 import type { FillerOptions } from '../fill/pool.js'
 import type { BudgetOptions } from '../protocol/messages.js'
 
@@ -42,7 +43,7 @@ export interface CheckedServerOptions {
   signal: AbortSignal | undefined
 }
 
-const DEFAULT_DEVICE = '/dev/xen/gntalloc'
+const GNTALLOC = { path: '/dev/xen/gntalloc', module: 'gntalloc.js', key: deviceDescriptor }
 
 export function checkServerOptions(options: unknown): CheckedServerOptions {
   const checked = checkOptions<ServerOptions>('options', options, [
@@ -56,7 +57,7 @@ export function checkServerOptions(options: unknown): CheckedServerOptions {
     'scrub',
     'signal',
   ])
-  const { device = DEFAULT_DEVICE, maxPages, maxPagesPerDomain, maxQueue = 65_536, headroom } = checked
+  const { device, maxPages, maxPagesPerDomain, maxQueue = 65_536, headroom } = checked
   const { scrub = true, restart = true } = checked
   if (maxPages !== undefined) checkInteger('options.maxPages', maxPages, 1)
   if (maxPagesPerDomain !== undefined) checkInteger('options.maxPagesPerDomain', maxPagesPerDomain, 1)
@@ -66,22 +67,11 @@ export function checkServerOptions(options: unknown): CheckedServerOptions {
   checkBoolean('options.scrub', scrub)
   checkSignal('options.signal', checked.signal)
   return {
-    descriptor: descriptorOf(device),
+    descriptor: deviceOf(device, GNTALLOC),
     budget: { maxPages, maxPagesPerDomain, maxQueue, headroom },
     fillers: checkFillers(checked.fillers),
     scrub,
     restart,
     signal: checked.signal,
   }
-}
-
-function descriptorOf(device: unknown): DeviceDescriptor {
-  if (typeof device === 'string') {
-    if (device === '' || device.includes('\0')) throw invalidArgType('options.device', 'a path', device)
-    const module = new URL('../device/gntalloc.js', import.meta.url).href
-    return { module, options: { path: device }, path: device, simulated: false }
-  }
-  const descriptor = (device as Partial<DeviceStandIn> | null)?.[deviceDescriptor]
-  if (!descriptor) throw invalidArgType('options.device', 'a path or a SimulatedXen', device)
-  return descriptor
 }

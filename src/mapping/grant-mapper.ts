@@ -1,22 +1,18 @@
 import { EventEmitter } from 'node:events'
 import { checkBoolean, checkOptions, checkSignal } from '../arguments.js'
+import { deviceOf } from '../client/device-of.js'
 import { DeviceThread } from '../client/device-thread.js'
-import { type CloseOptions, checkFillers, IN_PLACE_BELOW } from '../client/grant-client.js'
+import type { CloseOptions } from '../client/grant-client.js'
 import { ServiceLine } from '../client/service-line.js'
 import { assertSupported } from '../client/support.js'
 import { closedError, type GrantError } from '../errors.js'
 import type { EventChannel } from '../events/event-channel.js'
+import { checkFillers, IN_PLACE_BELOW } from '../fill/filler-options.js'
 import { FillerPool } from '../fill/pool.js'
 import type { MapService } from '../protocol/messages.js'
 import { type CopyOptions, type CopyResult, checkSegments, copyResults } from './copy.js'
 import { type MappedContext, MappedGrant } from './mapped-grant.js'
-import {
-  type CheckedMap,
-  checkMap,
-  type MapOptions,
-  type MapperOptions,
-  mapDeviceOf,
-} from './mapper-options.js'
+import { type CheckedMap, checkMap, GNTDEV, type MapOptions, type MapperOptions } from './mapper-options.js'
 
 interface GrantMapperEvents {
   /** The device is closed, by close() or because its worker died. */
@@ -48,7 +44,7 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
       'fillers',
       'signal',
     ])
-    const descriptor = mapDeviceOf(device)
+    const descriptor = deviceOf(device, GNTDEV)
     const checkedFillers = checkFillers(fillers)
     checkSignal('options.signal', signal)
     assertSupported()

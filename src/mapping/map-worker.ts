@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import { MappingLedger } from '../actor/ledger.js'
-import { outcome, runService } from '../actor/service-worker.js'
+import { done, outcome, runService } from '../actor/service-worker.js'
 import type { MapDeviceModule } from '../device/seam.js'
 import type { MapService, ServiceData } from '../protocol/messages.js'
 import { MapActor } from './map-actor.js'
@@ -10,11 +10,6 @@ export function runMapWorker(control: MessagePort, { descriptor, ledger }: Servi
   return runService(control, async () => {
     const module = (await import(descriptor.module)) as MapDeviceModule
     const actor = new MapActor(await module.openMapDevice(descriptor.options), new MappingLedger(ledger))
-    const done = (call: () => void) =>
-      outcome(() => {
-        call()
-        return null
-      })
     const methods: MapService = {
       map: (request) => outcome(() => actor.map(request)),
       unmap: (id, force) => done(() => actor.unmap(id, force)),

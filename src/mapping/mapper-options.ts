@@ -38,20 +38,9 @@ export interface MapOptions {
   signal?: AbortSignal
 }
 
-const DEFAULT_DEVICE = '/dev/xen/gntdev'
 const known = ['domid', 'refs', 'grants', 'writable', 'unmapNotify', 'offer', 'events', 'signal'] as const
 
-export function mapDeviceOf(device: unknown = DEFAULT_DEVICE): DeviceDescriptor {
-  if (typeof device === 'string') {
-    if (device === '' || device.includes('\0')) throw invalidArgType('options.device', 'a path', device)
-    const module = new URL('../device/gntdev.js', import.meta.url).href
-    return { module, options: { path: device }, path: device, simulated: false }
-  }
-  const descriptor = (device as Partial<MapDeviceStandIn> | null)?.[mapDescriptor]
-  if (!descriptor)
-    throw invalidArgType('options.device', 'a path, a SimulatedXen or one of its domains', device)
-  return descriptor
-}
+export const GNTDEV = { path: '/dev/xen/gntdev', module: 'gntdev.js', key: mapDescriptor }
 
 export interface CheckedMap {
   request: MapRequest
