@@ -11,7 +11,8 @@ import { checkFillers, IN_PLACE_BELOW } from '../fill/filler-options.js'
 import { FillerPool } from '../fill/pool.js'
 import type { MapService } from '../protocol/messages.js'
 import { type CopyOptions, type CopyResult, checkSegments, copyResults } from './copy.js'
-import { type MappedContext, MappedGrant } from './mapped-grant.js'
+import type { MappedContext } from './mapped-context.js'
+import { MappedGrant } from './mapped-grant.js'
 import { type CheckedMap, checkMap, GNTDEV, type MapOptions, type MapperOptions } from './mapper-options.js'
 
 interface GrantMapperEvents {

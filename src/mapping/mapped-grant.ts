@@ -1,25 +1,13 @@
 import { checkBoolean, checkOptions } from '../arguments.js'
-import type { ServiceLine } from '../client/service-line.js'
 import { GrantError } from '../errors.js'
-import { type PagesContext, SharedPages } from '../pages/shared-pages.js'
+import { SharedPages } from '../pages/shared-pages.js'
 import { notifyArguments, type UnmapNotifyOptions } from '../pages/unmap-notify.js'
-import type { FillerGrant, MapService } from '../protocol/messages.js'
+import type { FillerGrant } from '../protocol/messages.js'
+import type { MappedContext, MappedFacts } from './mapped-context.js'
 
 export interface UnmapOptions {
   /** Wait for nobody: abort what runs, put zero pages in the place of the memory at once. Default false. */
   force?: boolean
-}
-
-export interface MappedContext extends PagesContext {
-  readonly line: ServiceLine<MapService>
-  readonly mapped: Set<MappedGrant>
-}
-
-export interface MappedFacts {
-  id: number
-  address: number
-  names: Uint32Array
-  writable: boolean
 }
 
 /**
