@@ -65,6 +65,13 @@ describe('a grant that was offered', () => {
     expect(await server.stats()).toMatchObject({ grants: 0, pages: 0 })
   })
 
+  it('leaves nothing behind when it is unshared while it is being offered', async () => {
+    const offering = rejection(grant.offer())
+    await grant.unshare()
+    expect((await offering).code).toBe('ERR_GRANTS_UNSHARED')
+    expect(await server.stats()).toMatchObject({ grants: 0, pages: 0 })
+  })
+
   it('is taken back when the peer has let go', async () => {
     const mapped = await map()
     const unsharing = grant.unshare({ whenReleased: true })

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { untilAborted } from '../abort.js'
+import { GrantError } from '../errors.js'
 import type { EventChannel } from '../events/event-channel.js'
 import type { Deferred } from './deferred.js'
 import type { GrantOffer } from './offer.js'
@@ -17,6 +18,7 @@ export class PeerWatch {
   #slot: Promise<StatusSlot> | undefined
   #known: StatusSlot | undefined
   #channel: EventChannel | undefined
+  #over = false
   #freeing: Promise<void> = Promise.resolve()
 
   constructor(board: StatusBoard, deferred: Deferred) {
@@ -26,12 +28,19 @@ export class PeerWatch {
 
   async status(domid: number, channel: EventChannel | undefined): Promise<GrantOffer['status']> {
     this.#slot ??= this.#board.slot(domid)
+    let slot: StatusSlot
     try {
-      this.#known = await this.#slot
+      slot = await this.#slot
     } catch (error) {
       this.#slot = undefined
       throw error
     }
+    if (this.#over) {
+      // Taken back while the status page was on its way.
+      await slot.free()
+      throw new GrantError('ERR_GRANTS_UNSHARED', 'the grant was unshared while it was being offered')
+    }
+    this.#known = slot
     this.#channel = channel ?? this.#channel
     const { ref, offset } = this.#known
     return this.#channel ? { ref, offset, port: this.#channel.port } : { ref, offset }
@@ -67,6 +76,7 @@ export class PeerWatch {
 
   /** The grant has been taken back. What the peer still maps is counted until it lets go. */
   end(pages: number): void {
+    this.#over = true
     const slot = this.#known
     if (!slot) return
     this.#known = undefined
