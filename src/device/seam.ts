@@ -65,7 +65,7 @@ export interface GrantDevice {
 
   limits(): DeviceLimits
 
-  /** Closes the file. Pages without mappings are freed at once, the others with their last mapping. */
+  /** Closes the file and frees its pages: at once if none of it is mapped, all of them with the last mapping otherwise. */
   close(): void
 }
 

@@ -5,11 +5,13 @@ import { decodeBody, decodeLength, encode } from './wire.js'
 
 /** A session of the thread's own: each request blocks the thread until the host has answered. */
 export class BlockingConnection {
+  readonly #path: string
   readonly #socket: BlockingSocket
   #lastId = 0
 
   /** @param path the directory of the simulated Xen. @throws GrantError ENOENT, ECONNREFUSED */
   constructor(path: string) {
+    this.#path = path
     this.#socket = new BlockingSocket(join(path, files.socket))
   }
 
@@ -21,7 +23,7 @@ export class BlockingConnection {
     const id = ++this.#lastId
     this.#socket.send(encode({ id, call, args: args ?? [] }, numbers))
     const body = this.#socket.receive(decodeLength(this.#socket.receive(4)))
-    return decodeResult<K>(id, decodeBody(body))
+    return decodeResult<K>(id, decodeBody(body), this.#path)
   }
 
   close(): void {

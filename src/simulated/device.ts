@@ -1,3 +1,4 @@
+import { AllocationMap } from '../device/allocations.js'
 import type { Allocation, DeviceLimits, GrantDevice } from '../device/seam.js'
 import { DeviceFile } from './device-file.js'
 import { LocalMappings } from './local-mappings.js'
@@ -17,6 +18,7 @@ class SimulatedDevice implements GrantDevice {
   readonly path: string
   readonly #file: DeviceFile
   readonly #mappings: LocalMappings
+  readonly #allocations = new AllocationMap()
 
   constructor({ path }: SimulatedDeviceOptions) {
     this.path = path
@@ -27,12 +29,14 @@ class SimulatedDevice implements GrantDevice {
   allocate(domid: number, flags: number, count: number): Allocation {
     const file = this.#file.enter('ioctl')
     const { index, numbers } = this.#file.connection.request('allocate', [file, domid, flags, count])
+    if (count > 0) this.#allocations.add(index, count)
     return { index, refs: numbers }
   }
 
   deallocate(index: number, count: number): void {
     const file = this.#file.enter('ioctl')
     this.#file.connection.request('deallocate', [file, index, count])
+    this.#allocations.remove(index, count)
   }
 
   setUnmapNotify(index: number, action: number, port: number): void {
@@ -42,6 +46,10 @@ class SimulatedDevice implements GrantDevice {
 
   mmap(index: number, count: number): number {
     const file = this.#file.enter('mmap')
+    if (this.#allocations.spansTwo(index, count)) {
+      // As the real device: a caller's mistake that would corrupt the driver's books must not pass its tests here.
+      throw new Error(`mapping ${count} pages at index ${index} would span two allocations of ${this.path}`)
+    }
     const { mapping, numbers } = this.#file.connection.request('mmap', [file, index, count])
     return this.#mappings.map(mapping, numbers, 'shared')
   }

@@ -25,10 +25,14 @@ export class GrantFile {
   /** By byte offset. A page leaves with DEALLOC, though mappings may keep it granted. */
   readonly pages = new Map<number, Gref>()
   nextIndex = 0
+  /** Mappings of it of which a piece is left. */
+  mappings = 0
+  closed = false
 }
 
 /** One mmap call. Its pages are let go together, when the last piece is unmapped. */
 export interface Mapping {
+  readonly file: GrantFile
   readonly grefs: readonly Gref[]
   readonly pages: MappedPages
 }
@@ -138,15 +142,25 @@ export class GrantAllocDriver {
     const grefs = this.#find(file, index, count)
     if (grefs === undefined) throw fail(ENOENT)
     for (const gref of grefs) gref.users++
-    return { grefs, pages: new MappedPages(count) }
+    file.mappings++
+    return { file, grefs, pages: new MappedPages(count) }
   }
 
   /** The last piece of a mapping has gone. */
-  munmap({ grefs }: Mapping): void {
+  munmap({ file, grefs }: Mapping): void {
     this.#drop(grefs)
+    file.mappings--
+    this.#releaseUnused(file)
   }
 
   close(file: GrantFile): void {
+    file.closed = true
+    this.#releaseUnused(file)
+  }
+
+  /** A mapping keeps its file open, as in any Linux, and with it even the pages that nobody maps. */
+  #releaseUnused(file: GrantFile): void {
+    if (!file.closed || file.mappings > 0) return
     const grefs = [...file.pages.values()]
     file.pages.clear()
     this.#drop(grefs)

@@ -23,8 +23,10 @@ export class LocalMappings {
   readonly #file: DeviceFile
   /** Opened by Node, which closes it when the thread ends. */
   readonly #memory: number
-  /** By address. */
+  /** By the host's number: a hole left by a piece of one may become the address of another. */
   readonly #mappings = new Map<number, LocalMapping>()
+  /** The last one mapped at each address, which is nearly always the one that is meant. */
+  readonly #latest = new Map<number, LocalMapping>()
   #finished = false
 
   /** @throws system errors of opening the memory; the connection is closed then */
@@ -42,7 +44,9 @@ export class LocalMappings {
   map(id: number, frames: Uint32Array, access: Access): number {
     try {
       const address = mapFrames(this.#memory, frames, access)
-      this.#mappings.set(address, { id, address, frames, access, pages: new MappedPages(frames.length) })
+      const mapping = { id, address, frames, access, pages: new MappedPages(frames.length) }
+      this.#mappings.set(id, mapping)
+      this.#latest.set(address, mapping)
       return address
     } catch (error) {
       this.#file.connection.request('munmap', [id, 0, frames.length])
@@ -86,24 +90,27 @@ export class LocalMappings {
       throw error
     }
     mapping.pages.remove(first, count)
-    if (mapping.pages.remaining === 0) this.#mappings.delete(mapping.address)
+    if (mapping.pages.remaining > 0) return
+    this.#mappings.delete(mapping.id)
+    if (this.#latest.get(mapping.address) === mapping) this.#latest.delete(mapping.address)
   }
 
   /** Only what this device has mapped may be unmapped: anything else belongs to somebody else in this process. */
   #locate(address: number, length: number): { mapping: LocalMapping; first: number; count: number } {
     const count = length / PAGE_SIZE
-    for (const mapping of this.#candidates(address)) {
+    const within = (mapping: LocalMapping) => {
       const first = (address - mapping.address) / PAGE_SIZE
-      if (Number.isInteger(first) && Number.isInteger(count) && mapping.pages.has(first, count))
-        return { mapping, first, count }
+      const whole = Number.isInteger(first) && Number.isInteger(count)
+      return whole && mapping.pages.has(first, count) ? { mapping, first, count } : undefined
+    }
+    const latest = this.#latest.get(address)
+    const found = latest && within(latest)
+    if (found) return found
+    for (const mapping of this.#mappings.values()) {
+      const other = within(mapping)
+      if (other) return other
     }
     const what = `unmapping ${length} bytes at 0x${address.toString(16)}, not all of which this device has mapped`
     throw systemCallError(constants.errno.EINVAL, 'munmap', what, { path: this.#file.path })
-  }
-
-  /** A piece that is left may have another mapping behind it, so a look at the addresses alone does not do. */
-  #candidates(address: number): Iterable<LocalMapping> {
-    const exact = this.#mappings.get(address)
-    return exact ? [exact] : this.#mappings.values()
   }
 }

@@ -118,10 +118,18 @@ export function encodeResult(id: number, { numbers, ...result }: { numbers?: Uin
   return encode({ id, result: placed } satisfies ReplyHead, numbers)
 }
 
-/** What a reply to request `id` says. @throws GrantError the call's own, ERR_GRANTS_PROTOCOL */
-export function decodeResult<K extends Call>(id: number, { head, numbers }: Message): Calls[K]['result'] {
+/**
+ * What a reply to request `id` says.
+ * @param path of the device that asked, for its errors: the host knows only its files
+ * @throws GrantError the call's own, ERR_GRANTS_PROTOCOL
+ */
+export function decodeResult<K extends Call>(
+  id: number,
+  { head, numbers }: Message,
+  path?: string,
+): Calls[K]['result'] {
   const reply = head as ReplyHead
-  if ('error' in reply) throw errorFromWire(reply.error)
+  if ('error' in reply) throw errorFromWire(path === undefined ? reply.error : { path, ...reply.error })
   if (reply.id !== id) throw protocolError(`the answer to request ${reply.id} in place of ${id}`)
   const result = 'numbers' in reply.result ? { ...reply.result, numbers } : reply.result
   return result as Calls[K]['result']

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import type { SimulatedXen } from 'xen-grants/simulated'
 import { deviceDescriptor } from '../../dist/src/device/seam.js'
 import { encode } from '../../src/simulated/wire.js'
-import { fixture, kill, open, start, until, withXen } from './support.js'
+import { fixture, open, until, withXen } from './support.js'
 
 async function startWorker(xen: SimulatedXen, pages: number): Promise<Worker> {
   const { module, options } = xen[deviceDescriptor]
@@ -14,23 +14,6 @@ async function startWorker(xen: SimulatedXen, pages: number): Promise<Worker> {
   await once(worker, 'message')
   return worker
 }
-
-describe('a granter that is killed', () => {
-  it('has its notifications fired and its pages freed, or deferred while a peer maps them', () =>
-    withXen({}, async (xen) => {
-      const port = await xen.bindPort()
-      const { child, message } = await start('granter.mjs', xen.path, String(port))
-      const refs = message as number[]
-      const peer = await xen.domain(7).map(refs)
-      expect(await xen.counters()).toMatchObject({ grants: 2, pages: 2, files: 1, mappings: 1 })
-      expect(await xen.events(port)).toBe(0)
-      await kill(child)
-      await until(xen, { grants: 0, pages: 0, files: 0, mappings: 0, deferred: 2, sessions: 0 })
-      expect(await xen.events(port)).toBe(1)
-      expect([...peer.bytes.subarray(4, 7)]).toEqual([0xaa, 0, 0xaa])
-      await peer.unmap()
-    }))
-})
 
 describe('a worker thread that is terminated', () => {
   it('disconnects its device', () =>

@@ -25,27 +25,6 @@ describe('mapping by a peer', () => {
     kernel.endSession(peer)
     expectZero(kernel)
   })
-
-  it('may be writable only if the grant is', () => {
-    const { kernel, session, file, peer } = setUp()
-    const readOnly = kernel.allocate(session, file, 7, 0, 1).refs
-    expect(() => kernel.map(peer, 7, pairs(readOnly), true)).toThrow(refused)
-    kernel.map(peer, 7, pairs(readOnly), false)
-    kernel.endSession(peer)
-    kernel.endSession(session)
-    expectZero(kernel)
-  })
-
-  it('may name a reference twice, and counts it twice', () => {
-    const { kernel, session, file, peer } = setUp()
-    const { refs } = kernel.allocate(session, file, 7, 0, 1)
-    const { mapping, frames } = kernel.map(peer, 7, pairs([refs[0]!, refs[0]!]), false)
-    expect([...frames]).toEqual([0, 0])
-    kernel.unmap(peer, mapping)
-    kernel.endSession(session)
-    kernel.endSession(peer)
-    expectZero(kernel)
-  })
 })
 
 describe('a page given back while a peer maps it', () => {
@@ -66,19 +45,6 @@ describe('a page given back while a peer maps it', () => {
     expect(() => kernel.map(peer, 7, pairs(refs), false)).toThrow(expect.objectContaining({ code: 'EINVAL' }))
     kernel.endSession(session)
     kernel.endSession(peer)
-    expectZero(kernel)
-  })
-
-  it('has its notification fired at once, and does not wait when nobody maps it', () => {
-    const { kernel, memory, session, file, peer } = setUp()
-    const { refs } = kernel.allocate(session, file, 7, 0, 2)
-    kernel.setUnmapNotify(session, file, 0, 1, 0)
-    kernel.map(peer, 7, pairs([refs[0]!]), false)
-    kernel.close(session, file)
-    expect(memory).toEqual(['clear 0+0', 'discard 1x1'])
-    kernel.endSession(peer)
-    kernel.tick()
-    kernel.endSession(session)
     expectZero(kernel)
   })
 

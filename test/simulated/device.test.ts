@@ -1,38 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { SimulatedXen } from 'xen-grants/simulated'
-import { detach, viewOf } from '../../dist/src/memory/view.js'
+import { viewOf } from '../../dist/src/memory/view.js'
 import { open, PAGE, until, WRITABLE, withXen } from './support.js'
 
 describe('the simulated device', () => {
-  it('maps what it has allocated: zeros at first, and again once freed', () =>
-    withXen({ tableCapacity: 12, driverBugs: false }, async (xen) => {
-      const device = await open(xen)
-      for (let round = 0; round < 3; round++) {
-        const { index } = device.allocate(7, WRITABLE, 4)
-        expect(index).toBe(round * 4 * PAGE)
-        const address = device.mmap(index, 4)
-        const bytes = viewOf(address, 4 * PAGE)
-        expect(bytes.every((byte) => byte === 0)).toBe(true)
-        bytes.fill(0xff)
-        detach(bytes)
-        device.munmap(address, 4 * PAGE)
-        device.deallocate(index, 4)
-      }
-      device.close()
-    }))
-
-  it('shares memory between two mappings of a page', () =>
-    withXen({}, async (xen) => {
-      const device = await open(xen)
-      const { index } = device.allocate(7, 0, 3)
-      const [one, other] = [device.mmap(index, 3), device.mmap(index + PAGE, 1)]
-      viewOf(one, 3 * PAGE)[PAGE + 1] = 42
-      expect(viewOf(other, PAGE)[1]).toBe(42)
-      device.munmap(other, PAGE)
-      device.munmap(one, 3 * PAGE)
-      device.close()
-    }))
-
   it('maps an allocation whose pages are not next to each other', () =>
     withXen({ tableCapacity: 14 }, async (xen) => {
       const device = await open(xen)
@@ -94,38 +65,6 @@ describe('the simulated device', () => {
       expect(await xen.counters()).toMatchObject({ mappings: 0 })
       await peer.unmap()
       device.close()
-    }))
-
-  it('keeps mapped pages granted after its close, and notifies with the last mapping', () =>
-    withXen({}, async (xen) => {
-      const device = await open(xen)
-      const port = await xen.bindPort()
-      const { index } = device.allocate(7, 0, 2)
-      device.setUnmapNotify(index, 2, port)
-      const address = device.mmap(index, 1)
-      device.close()
-      device.close()
-      expect(await xen.counters()).toMatchObject({ files: 0, grants: 1, sessions: 1 })
-      expect(() => device.allocate(7, 0, 1)).toThrow(expect.objectContaining({ code: 'EBADF' }))
-      expect(await xen.events(port)).toBe(0)
-      device.munmap(address, PAGE)
-      expect(await xen.events(port)).toBe(1)
-    }))
-
-  it('clears the byte in the page where the peer still sees it', () =>
-    withXen({}, async (xen) => {
-      const device = await open(xen)
-      const { index, refs } = device.allocate(7, 0, 1)
-      const address = device.mmap(index, 1)
-      viewOf(address, PAGE).fill(9)
-      device.setUnmapNotify(index + 100, 1, 0)
-      const peer = await xen.domain(7).map(refs)
-      device.munmap(address, PAGE)
-      expect(peer.bytes[100]).toBe(9)
-      device.close()
-      expect([...peer.bytes.subarray(99, 102)]).toEqual([9, 0, 9])
-      expect(await xen.counters()).toMatchObject({ grants: 0, deferred: 1 })
-      await peer.unmap()
     }))
 
   it('reports limits as they are now', () =>

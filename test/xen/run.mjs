@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { seedOf } from '../agreement/seed.mjs'
 import { buildImage, workDirectory } from './lib/image.mjs'
 import { findParts, whatIsMissing } from './lib/parts.mjs'
 import { reports, repository } from './lib/paths.mjs'
@@ -14,7 +15,7 @@ import { Report } from './lib/report.mjs'
 const USAGE = `usage: node test/xen/run.mjs [options]
 
   --only <text>        run the tests whose "suite > name" contains this text
-  --timeout <seconds>  end the machine after this long (360)
+  --timeout <seconds>  end the machine after this long (420)
   --keep               keep the work directory and print the QEMU command
   --shell              no tests: a shell in dom0 on this terminal (Ctrl-A X ends it)
 `
@@ -24,7 +25,7 @@ function readArguments() {
     const { values } = parseArgs({
       options: {
         only: { type: 'string', default: '' },
-        timeout: { type: 'string', default: '360' },
+        timeout: { type: 'string', default: '420' },
         keep: { type: 'boolean', default: false },
         shell: { type: 'boolean', default: false },
       },
@@ -66,7 +67,9 @@ async function runSuites(command, work, options) {
   if (trouble.length > 0 || outcome !== 'ended' || !report.done) {
     console.log(`\nlast lines of the console (all of it: reports/xen/console.log):\n${lastLines.join('\n')}`)
   }
-  report.write(reports, { seconds: Math.round((Date.now() - started) / 1000), outcome, only: options.only })
+  const seconds = Math.round((Date.now() - started) / 1000)
+  report.write(reports, { seconds, outcome, only: options.only, seed })
+  console.log(`\nXEN_GRANTS_SEED=${seed}, ${seconds} s`)
   console.log(`\n${report.summary}`)
   return failed === 0
 }
@@ -86,9 +89,10 @@ process.on('exit', () => {
   if (!options.keep) rmSync(work, { recursive: true, force: true })
 })
 
+const seed = seedOf(process.env)
 const parts = findParts()
 const peers = compilePeers(work)
-const image = buildImage(parts, { work, peers, config: { only: options.only, shell: options.shell } })
+const image = buildImage(parts, { work, peers, config: { only: options.only, shell: options.shell, seed } })
 const command = qemuCommand(work, { ...parts, image }, { interactive: options.shell })
 if (options.keep) {
   const quoted = command.map((word) => (/[ ,]/.test(word) ? `'${word}'` : word))

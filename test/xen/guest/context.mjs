@@ -7,6 +7,12 @@ import { startProgram } from './program.mjs'
 /** What a test gets: openers whose results are closed after the test, whether it passed or not. */
 export class Context {
   #cleanups = []
+  /** What the report says of the test beside its result. */
+  notes = []
+
+  note(text) {
+    this.notes.push(text)
+  }
 
   /** Runs after the test, last registered first. */
   defer(cleanup) {

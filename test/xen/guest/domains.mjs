@@ -83,6 +83,12 @@ export class Guest {
     return guest
   }
 
+  /** Names of the domains there are, this one's included. */
+  static names() {
+    const [, ...lines] = command('xl', 'list').split('\n')
+    return lines.map((line) => line.split(' ')[0])
+  }
+
   /** Runs a shell command in the guest. @returns what it printed, and its exit code */
   async run(text) {
     const number = ++this.#number

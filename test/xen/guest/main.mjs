@@ -8,7 +8,7 @@ import { encode } from './protocol.mjs'
 
 const here = new URL('.', import.meta.url)
 const suites = new URL('../suites/', here)
-const { only } = JSON.parse(readFileSync(new URL('../config.json', here), 'utf8'))
+const { only, seed } = JSON.parse(readFileSync(new URL('../config.json', here), 'utf8'))
 const SUITE_TIMEOUT_MS = 180_000
 /** Breaks the driver on purpose, so that whatever follows would run on a damaged one. */
 const LAST = 'bugs.mjs'
@@ -32,6 +32,7 @@ function runSuite(file) {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [new URL('suite.mjs', here).pathname, file, only], {
       stdio: ['ignore', 'inherit', 'pipe', 'pipe'],
+      env: { ...process.env, XEN_GRANTS_SEED: String(seed) },
     })
     // Until the file has said what it holds, a failure is the file's.
     let suite = file

@@ -27,6 +27,9 @@ export function startProgram(command, args) {
       for (let next = await lines.next(); !next.done; next = await lines.next()) output.push(next.value)
       return { output, ...(await closed) }
     },
+    signal(name) {
+      child.kill(name)
+    },
     async kill(signal = 'SIGKILL') {
       child.kill(signal)
       await closed

@@ -1,15 +1,16 @@
 import koffi from 'koffi'
 import { describeErrno } from '../../../dist/src/errors.js'
 
-// The C library without any checks, for requests the driver has to refuse and for looking at memory. Each call returns
-// the name of the errno where one is expected.
+export { peek, poke } from '../../contract/memory.mjs'
+
+// The C library without any checks, for requests the driver has to refuse. Each call returns the name of the errno where
+// one is expected.
 const libc = koffi.load(null)
 const ioctlBuffer = libc.func('int ioctl(int fd, unsigned long request, void *arg)')
 const mmapCall = libc.func(
   'void *mmap(void *addr, size_t length, int prot, int flags, int fd, int64_t offset)',
 )
 const munmapCall = libc.func('int munmap(void *addr, size_t length)')
-const memcpy = libc.func('void *memcpy(void *to, void *from, size_t length)')
 
 export const PAGE = 4096
 export const PROT = { READ: 1, WRITE: 2 }
@@ -38,15 +39,4 @@ export function munmap(address, length) {
   const result = munmapCall(address, length)
   const errno = koffi.errno()
   return result < 0 ? { error: nameOf(errno) } : {}
-}
-
-/** A copy of memory: a view would outlive the mapping. */
-export function peek(address, length = 1) {
-  const bytes = Buffer.alloc(length)
-  memcpy(bytes, address, length)
-  return bytes
-}
-
-export function poke(address, bytes) {
-  memcpy(address, Buffer.from(bytes), bytes.length)
 }

@@ -20,6 +20,7 @@ async function runTest({ run, timeoutMs = TEST_TIMEOUT_MS }) {
     clearTimeout(timer)
     await context.cleanUp()
   }
+  return context.notes
 }
 
 /** The stack says what and where; the fields of a system error would repeat it at length. */
@@ -39,8 +40,8 @@ for (const test of tests) {
   const started = performance.now()
   const ms = () => Math.round(performance.now() - started)
   try {
-    await runTest(test)
-    send({ ...result, status: 'passed', ms: ms() })
+    const notes = await runTest(test)
+    send({ ...result, status: 'passed', ms: ms(), notes })
   } catch (error) {
     send({ ...result, status: 'failed', ms: ms(), error: textOf(error) })
   }

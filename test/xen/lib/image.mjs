@@ -15,6 +15,8 @@ import { Archive } from './archive.mjs'
 import { librariesOf } from './libraries.mjs'
 import { cache, harness, repository } from './paths.mjs'
 
+const GUEST_TEST_PACKAGES = ['fast-check']
+
 /**
  * Builds the guest's root file system: a large archive that rarely changes, kept under the hash of what is in it, then
  * a small one with the package and its tests. The kernel unpacks both, one over the other.
@@ -66,13 +68,15 @@ function packageArchive(work, peers, config) {
   archive.add(join(repository, 'package.json'), '/package/package.json')
   archive.add(join(repository, 'dist'), '/package/dist', { filter: (path) => !/\.(map|d\.ts)$/.test(path) })
   for (const part of ['guest', 'suites']) archive.add(join(harness, part), `/package/test/xen/${part}`)
-  archive.addIfPresent(join(repository, 'test/contract'), '/package/test/contract')
+  for (const part of ['contract', 'agreement', 'fixtures'])
+    archive.add(join(repository, 'test', part), `/package/test/${part}`)
 
   const binaries = [...peers]
-  for (const path of productionPackages()) {
+  for (const path of [...productionPackages(), ...testPackages()]) {
     const source = join(repository, path)
     // A package's own node_modules are entries of the lock file themselves.
-    const filter = (file) => !file.slice(source.length).includes(`${sep}node_modules`)
+    const filter = (file) =>
+      !file.slice(source.length).includes(`${sep}node_modules`) && !/\.d\.[cm]?ts$/.test(file)
     archive.add(source, `/package/${path}`, { filter })
     binaries.push(...nativeAddons(source))
   }
@@ -83,6 +87,15 @@ function packageArchive(work, peers, config) {
   writeFileSync(configFile, JSON.stringify(config))
   archive.add(configFile, '/package/test/xen/config.json')
   return archive
+}
+
+/** Of the development dependencies, those that tests in the guest import, with what they need themselves. */
+function testPackages() {
+  const { packages } = JSON.parse(readFileSync(join(repository, 'package-lock.json'), 'utf8'))
+  const needed = new Set(GUEST_TEST_PACKAGES.map((name) => `node_modules/${name}`))
+  for (const path of needed)
+    for (const name of Object.keys(packages[path].dependencies ?? {})) needed.add(`node_modules/${name}`)
+  return needed
 }
 
 /** Production dependencies that are installed here: npm leaves out those of other platforms. */

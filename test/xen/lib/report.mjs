@@ -81,9 +81,10 @@ export class Report {
 
 const MARKS = { passed: 'ok  ', failed: 'FAIL', skipped: 'skip' }
 
-function describe({ suite, name, status, ms, reason, error }) {
+function describe({ suite, name, status, ms, reason, error, notes = [] }) {
   const time = ms === undefined ? '' : ` (${ms} ms)`
   const why = reason ? ` [${reason}]` : ''
   const details = error ? `\n${error.replace(/^/gm, '       ')}` : ''
-  return `${MARKS[status]} ${suite} > ${name}${time}${why}${details}`
+  const remarks = notes.map((note) => `\n       ${note}`).join('')
+  return `${MARKS[status]} ${suite} > ${name}${time}${why}${remarks}${details}`
 }

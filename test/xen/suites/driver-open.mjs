@@ -58,18 +58,6 @@ export default {
       },
     },
     {
-      name: 'a closed device refuses every call, closing twice is harmless',
-      run(t) {
-        const device = t.gntalloc()
-        device.close()
-        device.close()
-        assert.throws(() => device.allocate(0, 1, 1), { code: 'EBADF', domid: 0, pages: 1 })
-        assert.throws(() => device.deallocate(0, 1), { code: 'EBADF' })
-        assert.throws(() => device.setUnmapNotify(0, 1, 0), { code: 'EBADF' })
-        assert.throws(() => device.mmap(0, 1), { code: 'EBADF' })
-      },
-    },
-    {
       name: 'a worker that is terminated takes its descriptor and its grants along',
       async run(t) {
         const worker = await startWorker(0)

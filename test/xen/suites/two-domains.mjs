@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { GrantServer } from 'xen-grants'
+import { eventually } from '../../contract/support.mjs'
 import { checksum } from '../guest/checksum.mjs'
 import { Guest } from '../guest/domains.mjs'
+import { limit, setFreePerIteration } from '../guest/module.mjs'
 import { PAGE, peek, poke } from '../guest/raw.mjs'
 
 const PAGES = 6
@@ -15,10 +18,12 @@ function guest(name, kind) {
   return guests.get(name)
 }
 
-/** The granter running inside a guest, driven through files there. */
-async function granter(domain, { domid, flags = 1, pages = PAGES }) {
-  const id = `/tmp/granter-${domid}-${flags}-${Math.random().toString(36).slice(2)}`
-  const script = '/package/test/xen/guest/granter.mjs'
+let servers = 0
+
+/** A GrantServer running inside a guest, driven through files there. */
+async function serverIn(domain, { domid, access = 'w', pages = PAGES }) {
+  const id = `/tmp/server-${++servers}`
+  const script = '/package/test/xen/guest/server.mjs'
   const line = async (pattern) => {
     // Bounded by tries: each takes a round trip through both domains.
     for (let tries = 0; tries < 60; tries++) {
@@ -28,10 +33,10 @@ async function granter(domain, { domid, flags = 1, pages = PAGES }) {
       assert.doesNotMatch(output, /Error/)
       await sleep(200)
     }
-    throw new Error(`the granter in ${domain.name} never printed ${pattern}`)
+    throw new Error(`the server in ${domain.name} never printed ${pattern}`)
   }
   await domain.run(
-    `touch ${id}.in; (tail -f ${id}.in | node ${script} ${domid} ${flags} ${pages} >${id}.out 2>${id}.err) >/dev/null 2>&1 &`,
+    `touch ${id}.in; (tail -f ${id}.in | node ${script} ${domid} ${access} ${pages} >${id}.out 2>${id}.err) >/dev/null 2>&1 &`,
   )
   const refs = await line(/^refs (.*)$/m)
   return {
@@ -52,15 +57,33 @@ async function refused(t, domid, ref) {
   assert.deepEqual({ output, code }, { output: ['error 22'], code: 1 })
 }
 
+/** Dom0 grants and maps as before, and runs no guest that it does not know of. */
+async function stillSane(t) {
+  const device = t.gntalloc()
+  const { index, refs } = device.allocate(0, 1, limit())
+  const address = device.mmap(index, 8)
+  poke(address, [1])
+  const mapped = t.gntdev().map(refs.subarray(0, 8))
+  assert.equal(peek(mapped.address)[0], 1)
+  mapped.unmap()
+  device.munmap(address, 8 * PAGE)
+  device.deallocate(index, refs.length)
+  // A destroyed domain stays until the last of its pages is let go, which takes the hypervisor a moment.
+  await eventually(
+    () => Guest.names().every((name) => name === 'Domain-0' || guests.has(name)),
+    'the guest is gone',
+  )
+}
+
 export default {
   name: 'two domains',
   tests: [
     {
-      name: 'Node in a guest grants to dom0, whose C peer reads it, answers, and is seen',
+      name: 'a GrantServer in a guest shares with dom0, whose C peer verifies every page, answers, and is seen',
       timeoutMs: TWO_MINUTES,
       async run(t) {
         const one = await guest('one', 'node')
-        const { refs, tell } = await granter(one, { domid: 0 })
+        const { refs, tell } = await serverIn(one, { domid: 0 })
         const peer = t.peer('map_check', one.domid, 'w', ...refs)
         for (const expected of patternChecksums(PAGES)) assert.equal(await peer.line(), expected)
         assert.equal(await peer.line(), 'held')
@@ -76,13 +99,13 @@ export default {
       timeoutMs: TWO_MINUTES,
       async run(t) {
         const one = await guest('one', 'node')
-        const { refs } = await granter(one, { domid: 0, flags: 0 })
+        const { refs } = await serverIn(one, { domid: 0, access: 'r' })
         const { output } = await t.peer('map_check', one.domid, 'w', ...refs).end()
         assert.deepEqual(output, ['error 22'])
         const mapped = t.gntdev().map(refs, { domid: one.domid, writable: false })
         assert.deepEqual([...peek(mapped.address, 2)], [1, 1])
         mapped.unmap()
-        const elsewhere = await granter(one, { domid: 4000, pages: 1 })
+        const elsewhere = await serverIn(one, { domid: 4000, pages: 1 })
         await refused(t, one.domid, elsewhere.refs[0])
       },
     },
@@ -112,8 +135,8 @@ export default {
       timeoutMs: TWO_MINUTES,
       async run() {
         const [one, two] = [await guest('one', 'node'), await guest('two', 'small')]
-        const forDom0 = await granter(one, { domid: 0, pages: 1 })
-        const forTwo = await granter(one, { domid: two.domid, pages: 1 })
+        const forDom0 = await serverIn(one, { domid: 0, pages: 1 })
+        const forTwo = await serverIn(one, { domid: two.domid, pages: 1 })
         const map = async ({ refs }) =>
           (await two.run(`/peers/map_check ${one.domid} r ${refs[0]} </dev/null`)).output
         assert.match(await map(forDom0), /^error 22$/m)
@@ -125,7 +148,7 @@ export default {
       timeoutMs: TWO_MINUTES,
       async run(t) {
         const one = await guest('one', 'node')
-        const { refs } = await granter(one, { domid: 0 })
+        const { refs } = await serverIn(one, { domid: 0 })
         const device = t.gntdev()
         const mapped = device.map(refs, { domid: one.domid })
         one.destroy()
@@ -133,6 +156,26 @@ export default {
         assert.deepEqual([...peek(mapped.address + PAGE, 2)], [2, 2])
         mapped.unmap()
         assert.equal(device.canMap(refs[0], { domid: one.domid }), false)
+        await stillSane(t)
+      },
+    },
+    {
+      name: 'a guest that dies while it maps pages of a GrantServer in dom0 lets go of them',
+      timeoutMs: TWO_MINUTES,
+      async run(t) {
+        setFreePerIteration(t, 0)
+        const two = await guest('two', 'small')
+        const server = await GrantServer.open()
+        t.defer(() => server.close({ force: true }))
+        const grant = await server.share({ domid: two.domid, pages: 4, writable: true })
+        grant.bytes.fill(0x0f)
+        await two.run(`(sleep 600 | /peers/map_check 0 w ${grant.refs.join(' ')}) >/dev/null 2>&1 &`)
+        await eventually(() => grant.bytes.every((byte) => byte === 0xf0), 'the guest has mapped and written')
+        two.destroy()
+        guests.delete('two')
+        assert.equal(grant.bytes[0], 0xf0)
+        await grant.unshare()
+        await stillSane(t)
       },
     },
   ],

@@ -1,0 +1,73 @@
+import { expect, it } from 'vitest'
+import type { World } from './contract/world.js'
+
+// The same generator drives the real driver: test/xen/suites/agreement.mjs.
+interface Agreement {
+  agree(
+    world: World,
+    options: { seed: number; operations: number; length: number; kernel?: unknown },
+  ): Promise<{ operations: number; sequences: number }>
+}
+
+const load = (name: string) => import(new URL(name, import.meta.url).href)
+const { agree }: Agreement = await load('./agreement/agreement.mjs')
+const { seedOf }: { seedOf(environment: NodeJS.ProcessEnv): number } = await load('./agreement/seed.mjs')
+const { simulatedWorld }: { simulatedWorld(options?: object): Promise<World> } = await load(
+  './contract/simulated-world.mjs',
+)
+
+const seed = seedOf(process.env)
+
+const PAGE = 4096
+const { Kernel } = await import('../dist/src/simulated/kernel.js')
+type Session = import('../dist/src/simulated/session.js').Session
+
+/** Kernels that are nearly right. */
+const mistakes = {
+  'frees everything with the first piece that is unmapped': class extends Kernel {
+    override munmap(session: Session, mapping: number, first: number, count: number): void {
+      super.munmap(session, mapping, first, count)
+      const left = session.mappings.get(mapping)?.pages
+      for (let page = 0; left && page < left.count; page++)
+        if (left.has(page, 1)) super.munmap(session, mapping, page, 1)
+    }
+  },
+  'disarms when a setting is refused': class extends Kernel {
+    override setUnmapNotify(session: Session, file: number, index: number, action: number, port: number) {
+      try {
+        super.setUnmapNotify(session, file, index, action, port)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'EINVAL')
+          super.setUnmapNotify(session, file, index, 0, 0)
+        throw error
+      }
+    }
+  },
+  'uses an index again': class extends Kernel {
+    override deallocate(session: Session, file: number, index: number, count: number): void {
+      super.deallocate(session, file, index, count)
+      const { pages } = session.files.get(file)!
+      if (pages.size === 0) session.files.get(file)!.nextIndex = PAGE
+    }
+  },
+}
+
+it('the device over its socket does what the simulated kernel does', async () => {
+  const world = await simulatedWorld()
+  const done = await agree(world, { seed, operations: 5000, length: 100 })
+  console.log(`XEN_GRANTS_SEED=${seed}: ${done.operations} operations in ${done.sequences} sequences`)
+  await world.end()
+})
+
+it.each(Object.entries(mistakes))('a kernel that %s is found out, in a few steps', async (_what, kernel) => {
+  const world = await simulatedWorld()
+  const error: Error = await agree(world, { seed: 1, operations: 20_000, length: 100, kernel }).then(
+    () => new Error('nothing was found'),
+    (disagreement) => disagreement,
+  )
+  expect(error.message).toMatch(/the simulation says .* the device says/)
+  expect(error.message).toContain('XEN_GRANTS_SEED=1 ')
+  const operations = Number(/after (\d+) operations/.exec(error.message)![1])
+  expect(operations, error.message).toBeLessThan(12)
+  await world.end()
+})

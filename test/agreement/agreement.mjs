@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { Both, Disagreement } from './both.mjs'
+import { Interpreter } from './interpreter.mjs'
+import { KernelWorld } from './kernel-world.mjs'
+import { shorten } from './shorten.mjs'
+import { sequences } from './steps.mjs'
+
+const PORTS = 2
+const LIMIT = 40
+/** The shortest sequence found by then is shortened further step by step. */
+const SHRINKING = { interruptAfterTimeLimit: 30_000, markInterruptAsFailure: false }
+
+/**
+ * Does random sequences of operations to a world and to the simulated kernel, and compares every result.
+ *
+ * @param {import('../contract/world.ts').World} world
+ * @param {{ seed: number, operations: number, length: number, kernel?: unknown }} options how many operations at least,
+ *   and how many steps a sequence has at most
+ * @returns how many operations and sequences there were; comparisons and the steps of the end do not count
+ * @throws when they disagree: with the seed, and with the shortest sequence found that shows it
+ */
+export async function agree(world, { seed, operations, length, kernel }) {
+  const ports = []
+  for (let i = 0; i < PORTS; i++) ports.push(await world.bindPort())
+  const done = { operations: 0, sequences: 0 }
+  const run = async (steps) => {
+    const log = []
+    done.operations += await runSequence(world, ports, steps, log, kernel)
+    done.sequences++
+  }
+  const property = fc.asyncProperty(sequences(length), run)
+  // A sequence counts after it has run, so the number of sequences is not known beforehand.
+  for (let round = 0; done.operations < operations; round++) {
+    const result = await fc.check(property, { seed: seed + round, numRuns: 20, ...SHRINKING })
+    if (!result.failed) continue
+    const failureOf = (steps, log = []) =>
+      runSequence(world, ports, steps, log, kernel).then(
+        () => undefined,
+        (error) => error,
+      )
+    const fails = async (steps) => (await failureOf(steps)) instanceof Disagreement
+    const steps = await shorten(result.counterexample[0], fails)
+    const log = []
+    const error =
+      (await failureOf(steps, log)) ??
+      new Error(`${result.errorInstance.message}\nbut not when it was repeated`)
+    const again = `XEN_GRANTS_SEED=${seed} (round ${round}, ${result.numShrinks} times shrunk)`
+    throw new Error(`${error.message}\nafter ${log.length} operations:\n  ${log.join('\n  ')}\n${again}`, {
+      cause: result.errorInstance,
+    })
+  }
+  return done
+}
+
+/** @returns how many steps did something. @throws Disagreement (both.mjs) */
+async function runSequence(world, otherPorts, steps, log, kernel) {
+  const reference = new KernelWorld({ limit: LIMIT, kernel })
+  const ports = []
+  for (const port of otherPorts) ports.push([await reference.bindPort(), port])
+  const worlds = [reference, world]
+  const both = new Both(worlds, log)
+  const interpreter = new Interpreter(both, worlds, ports)
+  let operations = 0
+  await world.setLimit(LIMIT)
+  try {
+    for (const step of steps) await interpreter.step(step)
+    operations = log.length
+    await finish(interpreter)
+  } catch (error) {
+    await interpreter.held.giveBack()
+    for (const port of otherPorts) await world.silent(port)
+    throw error
+  }
+  await reference.end()
+  // The driver tells its count to nobody. When the limit can be had, it is 0.
+  await world.setLimit(LIMIT)
+  const device = world.open()
+  assert.equal(device.allocate(world.domid, 0, LIMIT).refs.length, LIMIT)
+  device.close()
+  return operations
+}
+
+/** Everything goes, the granter first: what the peer still sees and what was signalled is compared too. */
+async function finish(interpreter) {
+  await interpreter.compareMemory()
+  await interpreter.compareGrants()
+  const all = { a: 0, b: 0, c: 0, d: 0 }
+  while (interpreter.mappings.length > 0) await interpreter.munmap(all)
+  while (interpreter.files.length > 0) await interpreter.close(all)
+  await interpreter.compareMemory()
+  await interpreter.compareGrants()
+  await interpreter.events()
+  while (interpreter.peers.length > 0) await interpreter.peerUnmap(all)
+}

@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict'
+import { AllocationMap } from '../../dist/src/device/allocations.js'
+import { Kernel } from '../../dist/src/simulated/kernel.js'
+
+const PAGE = 4096
+const DOMID = 7
+const PORTS_FROM = 1
+
+/**
+ * A World on the simulated kernel alone, without processes, sockets or files: memory is an array of pages, an address
+ * is a number that this file gives out. The others are held against it, because it is fast and knows everything.
+ *
+ * Deferred pages that nobody maps any more are freed at once, not after a while.
+ */
+export class KernelWorld {
+  domid = DOMID
+  stranger = DOMID + 1
+  limit
+  #frames = new Map()
+  #kernel
+  #owner
+  #peer
+  #found = new Map()
+  #nextAddress = 2 ** 30
+  /** What the owner has mapped: by address of each page, its frame. */
+  #pages = new Map()
+  /** By first address: what munmap has to tell the kernel. */
+  #mappings = []
+
+  constructor({ limit, tableCapacity = 32768, kernel: KernelClass = Kernel }) {
+    this.limit = limit
+    const options = { limit, tableCapacity, driverBugs: true, freePerIteration: 0, localDomid: 0 }
+    this.#kernel = new KernelClass(options, {
+      reserve: () => true,
+      clearByte: (frame, offset) => {
+        this.#frame(frame)[offset] = 0
+      },
+      discard: (first, count) => {
+        for (let frame = first; frame < first + count; frame++) this.#frames.delete(frame)
+      },
+    })
+    this.#owner = this.#kernel.startSession()
+    this.#peer = this.#kernel.startSession()
+  }
+
+  open() {
+    const kernel = this.#kernel
+    const owner = this.#owner
+    const file = kernel.open(owner)
+    const allocations = new AllocationMap()
+    return {
+      path: 'the simulated kernel',
+      allocate: (domid, flags, count) => {
+        const allocation = kernel.allocate(owner, file, domid, flags, count)
+        if (count > 0) allocations.add(allocation.index, count)
+        return allocation
+      },
+      deallocate: (index, count) => {
+        kernel.deallocate(owner, file, index, count)
+        allocations.remove(index, count)
+      },
+      setUnmapNotify: (index, action, port) => kernel.setUnmapNotify(owner, file, index, action, port),
+      mmap: (index, count) => {
+        if (allocations.spansTwo(index, count)) throw new Error('would span two allocations')
+        return this.#map(kernel.mmap(owner, file, index, count))
+      },
+      munmap: (address, length) => this.#munmap(address, length),
+      replaceMapping: (address, length) => this.#munmap(address, length),
+      limits: () => kernel.limits(),
+      close: () => kernel.close(owner, file),
+    }
+  }
+
+  read(address, length) {
+    const offset = address % PAGE
+    assert.ok(offset + length <= PAGE, 'one page at a time')
+    return Buffer.from(this.#frame(this.#pages.get(address - offset)).subarray(offset, offset + length))
+  }
+
+  write(address, bytes) {
+    const offset = address % PAGE
+    this.#frame(this.#pages.get(address - offset)).set(bytes, offset)
+  }
+
+  async map(refs, { writable = true } = {}) {
+    const pairs = Uint32Array.from([...refs].flatMap((ref) => [0, ref]))
+    const { mapping, frames } = this.#kernel.map(this.#peer, DOMID, pairs, writable)
+    const at = (offset) => this.#frame(frames[Math.floor(offset / PAGE)])
+    return {
+      read: (offset, length) => Buffer.from(at(offset).subarray(offset % PAGE, (offset % PAGE) + length)),
+      write: (offset, bytes) => at(offset).set(bytes, offset % PAGE),
+      unmap: async () => {
+        this.#kernel.unmap(this.#peer, mapping)
+        this.#kernel.tick()
+      },
+    }
+  }
+
+  async canMap(ref) {
+    try {
+      await (await this.map([ref], { writable: false })).unmap()
+      return true
+    } catch (error) {
+      if (error.code === 'EINVAL') return false
+      throw error
+    }
+  }
+
+  async setLimit(limit) {
+    this.#kernel.setLimit(limit)
+  }
+
+  async bindPort() {
+    const port = this.#kernel.bindPort()
+    assert.ok(port >= PORTS_FROM)
+    this.#found.set(port, 0)
+    return port
+  }
+
+  async fired(port) {
+    const events = this.#kernel.events(port)
+    const fired = events > this.#found.get(port)
+    this.#found.set(port, events)
+    return fired
+  }
+
+  async end() {
+    this.#kernel.endSession(this.#owner)
+    this.#kernel.endSession(this.#peer)
+    this.#kernel.tick()
+    for (const [name, value] of Object.entries(this.#kernel.counters()))
+      assert.equal(value, 0, `${name} of the simulated kernel at the end`)
+    assert.equal(this.#frames.size, 0, 'pages that were written to and not freed')
+  }
+
+  #frame(frame) {
+    assert.notEqual(frame, undefined, 'the page is mapped')
+    const bytes = this.#frames.get(frame) ?? Buffer.alloc(PAGE)
+    this.#frames.set(frame, bytes)
+    return bytes
+  }
+
+  #map({ mapping, frames }) {
+    const address = this.#nextAddress
+    this.#nextAddress += (frames.length + 1) * PAGE
+    for (const [page, frame] of frames.entries()) this.#pages.set(address + page * PAGE, frame)
+    this.#mappings.push({ address, end: address + frames.length * PAGE, mapping })
+    return address
+  }
+
+  #munmap(address, length) {
+    const found = this.#mappings.find((each) => each.address <= address && address < each.end)
+    this.#kernel.munmap(this.#owner, found.mapping, (address - found.address) / PAGE, length / PAGE)
+    for (let page = address; page < address + length; page += PAGE) this.#pages.delete(page)
+  }
+}

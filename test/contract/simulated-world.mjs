@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict'
+import { SimulatedXen } from 'xen-grants/simulated'
+import { deviceDescriptor } from '../../dist/src/device/seam.js'
+import { startHolder } from './holder.mjs'
+import { peek, poke } from './memory.mjs'
+import { eventually } from './support.mjs'
+
+const DOMID = 7
+const STRANGER = 8
+
+/** A World on a simulated Xen of its own. */
+export async function simulatedWorld({ wrongCount = false, ...options } = {}) {
+  const xen = await SimulatedXen.create({ freePerIteration: 0, freeInterval: 5, ...options })
+  const { module, options: deviceOptions } = xen[deviceDescriptor]
+  const { openDevice } = await import(module)
+  return new SimulatedWorld(xen, { module, options: deviceOptions }, openDevice, wrongCount)
+}
+
+/** @implements {import('./world.ts').World} */
+class SimulatedWorld {
+  domid = DOMID
+  stranger = STRANGER
+  limit = 1024
+  #xen
+  #descriptor
+  #openDevice
+  #wrongCount
+  #devices = []
+  #peers = new Set()
+  #holders = []
+  /** Events found so far, by port. */
+  #found = new Map()
+
+  constructor(xen, descriptor, openDevice, wrongCount) {
+    this.#xen = xen
+    this.#descriptor = descriptor
+    this.#openDevice = openDevice
+    this.#wrongCount = wrongCount
+  }
+
+  open() {
+    const device = this.#openDevice(this.#descriptor.options)
+    this.#devices.push(device)
+    return device
+  }
+
+  read(address, length) {
+    return peek(address, length)
+  }
+
+  write(address, bytes) {
+    poke(address, bytes)
+  }
+
+  async map(refs, { writable = true } = {}) {
+    const mapped = await this.#xen.domain(DOMID).map([...refs], { writable })
+    const { bytes } = mapped
+    const peer = {
+      read: (offset, length) => Buffer.from(bytes.subarray(offset, offset + length)),
+      write: (offset, values) => bytes.set(values, offset),
+      unmap: async () => {
+        this.#peers.delete(peer)
+        await mapped.unmap()
+      },
+    }
+    this.#peers.add(peer)
+    return peer
+  }
+
+  async canMap(ref) {
+    try {
+      const mapped = await this.#xen.domain(DOMID).map([ref])
+      await mapped.unmap()
+      return true
+    } catch (error) {
+      if (error.code === 'EINVAL') return false
+      throw error
+    }
+  }
+
+  async settled(refs) {
+    for (const ref of refs)
+      await eventually(async () => !(await this.canMap(ref)), `reference ${ref} is free`)
+  }
+
+  async setLimit(limit) {
+    await this.#xen.setLimit(limit)
+  }
+
+  async bindPort() {
+    const port = await this.#xen.bindPort()
+    this.#found.set(port, 0)
+    return port
+  }
+
+  async fired(port) {
+    const events = await this.#xen.events(port)
+    const fired = events > this.#found.get(port)
+    this.#found.set(port, events)
+    return fired
+  }
+
+  async silent(port) {
+    return !(await this.fired(port))
+  }
+
+  async holder(options) {
+    const holder = await startHolder(this.#descriptor, DOMID, options)
+    this.#holders.push(holder)
+    return holder
+  }
+
+  async end() {
+    try {
+      for (const holder of this.#holders) await holder.kill()
+      for (const peer of [...this.#peers]) await peer.unmap()
+      for (const device of this.#devices) device.close()
+      const zero = {
+        grants: 0,
+        files: 0,
+        mappings: 0,
+        foreignMappings: 0,
+        deferred: 0,
+        tableUsed: 0,
+        sessions: 0,
+      }
+      const wanted = this.#wrongCount ? zero : { ...zero, pages: 0 }
+      let left
+      await eventually(async () => {
+        left = await this.#xen.counters()
+        return Object.entries(wanted).every(([name, value]) => left[name] === value)
+      }, 'the simulated driver counts nothing').catch(() => assert.deepEqual(left, { ...left, ...wanted }))
+    } finally {
+      await this.#xen.close()
+    }
+  }
+}
