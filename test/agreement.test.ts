@@ -46,8 +46,8 @@ const mistakes = {
   'uses an index again': class extends Kernel {
     override deallocate(session: Session, file: number, index: number, count: number): void {
       super.deallocate(session, file, index, count)
-      const { pages } = session.files.get(file)!
-      if (pages.size === 0) session.files.get(file)!.nextIndex = PAGE
+      const grants = session.grantFile(file)
+      if (grants.pages.size === 0) grants.nextIndex = PAGE
     }
   },
 }
