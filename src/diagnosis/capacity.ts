@@ -12,13 +12,14 @@ export async function checkCapacity(system: System, device: string): Promise<Fin
   const known = 'text' in limit ? Number(limit.text) : undefined
   let server: GrantServer
   try {
-    server = await GrantServer.open({ device, maxPages: Math.max(1, PROBE_PAGES) })
+    server = await GrantServer.open({ device, maxPages: PROBE_PAGES })
   } catch (error) {
     return [{ check: 'driver', status: 'missing', message: (error as Error).message }]
   }
   try {
     const { free, error } = await freePages(server)
-    return [limitFinding(known, free, error), tableFinding(error)]
+    const { ballast } = await server.stats()
+    return [limitFinding(known, Math.min(PROBE_PAGES, free + ballast), error), tableFinding(error)]
   } finally {
     await server.close({ force: true })
   }
