@@ -11,7 +11,7 @@ import { checkHandle, type GrantHandle } from '../grants/handle.js'
 import { makePool } from '../grants/make-pool.js'
 import { Deferred } from '../peer/deferred.js'
 import { StatusBoard } from '../peer/status-board.js'
-import { Op, type SessionEvent, ShareFlag, UnshareFlag } from '../protocol/messages.js'
+import { Op, type SessionEvent, ShareFlag } from '../protocol/messages.js'
 import { Connection } from './connection.js'
 import { checkShare, type ShareOptions } from './share-options.js'
 import type { ClientStats } from './stats.js'
@@ -151,7 +151,8 @@ export class GrantClient {
         reject(signal.reason)
         answer
           .then(
-            ([id]) => this.#context.connection.request(Op.unshare, id!, UnshareFlag.force),
+            // In order: nothing here has a view, and by force the address range would wait for a lease of ours.
+            ([id]) => this.#context.connection.request(Op.unshare, id!),
             () => {},
           )
           .then(
@@ -268,6 +269,9 @@ export class GrantClient {
    */
   lose(error: GrantError): void {
     this.#context.connection.fail(error)
-    for (const grant of [...this.#context.grants.values()]) grant.revoke(error)
+    const grants = [...this.#context.grants.values()]
+    for (const grant of grants) grant.revoke(error)
+    // Nobody closes a client that has been replaced: its filler threads end when nothing runs in them any more.
+    void Promise.all(grants.map((grant) => grant.idle())).then(() => this.#context.fillers.close())
   }
 }

@@ -69,7 +69,7 @@ export class Unsharing {
         signal.addEventListener('abort', withdraw, { once: true })
       }
       await request.answer
-      this.#grant.gaveBack(false)
+      if ((this.#state as State) !== 'gone') this.#grant.gaveBack(false)
       this.#gone()
     } catch (error) {
       this.#afterFailure(error, signal)
@@ -102,7 +102,7 @@ export class Unsharing {
     this.#stopHere(this.#unshared())
     try {
       await connection.request(Op.unshare, id, flags)
-      this.#grant.gaveBack(true)
+      if ((this.#state as State) !== 'gone') this.#grant.gaveBack(true)
     } catch (error) {
       if (!(error instanceof GrantError && error.code === 'ERR_GRANTS_UNSHARED')) {
         if ((this.#state as State) !== 'gone') this.#state = 'stuck'
@@ -119,6 +119,8 @@ export class Unsharing {
     this.#state = 'leaving'
     if (force) this.#stopHere(this.#unshared())
     await this.#grant.work.idle()
+    // Asked twice, or taken away meanwhile: the lease is another's to return, and must not be returned twice.
+    if ((this.#state as State) === 'gone') return
     this.#grant.dropView()
     this.#gone()
     await this.#returnLease()
