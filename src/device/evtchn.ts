@@ -87,7 +87,9 @@ export class EvtchnDevice implements EventDevice {
       if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return []
       throw this.#failure(error, 'read', 'reading which event channels have fired')
     }
-    return Array.from({ length: length / PORT_SIZE }, (_, i) => this.#ports.readUInt32LE(i * PORT_SIZE))
+    const ports: number[] = []
+    for (let at = 0; at < length; at += PORT_SIZE) ports.push(this.#ports.readUInt32LE(at))
+    return ports
   }
 
   unmask(ports: readonly number[]): void {
@@ -155,7 +157,7 @@ export class EvtchnDevice implements EventDevice {
   }
 }
 
-/** The event worker's way in, see EventDeviceModule. */
+/** The way in of EventChannels, see EventDeviceModule. */
 export function openEventDevice(options: unknown): EventDevice {
   return new EvtchnDevice((options as { path?: string } | undefined)?.path)
 }

@@ -134,8 +134,9 @@ export interface MapDevice {
   replaceMapping(address: number, length: number): void
 
   /**
-   * UNMAP_GRANT_REF: forgets a map. Its notification fires, and the granter's page is surely let go, when the map is
-   * forgotten (by this or by close) *and* its memory is unmapped, in whatever order.
+   * UNMAP_GRANT_REF: forgets a map. Its event is sent, and the granter's page is surely let go, when the map is forgotten
+   * (by this or by close) *and* its memory is unmapped, in whatever order. The byte is cleared then too; in a
+   * paravirtualised domain already when the memory is unmapped.
    * @throws GrantError ENOENT
    */
   unmap(index: number, count: number): void
@@ -148,7 +149,8 @@ export interface MapDevice {
   setUnmapNotify(index: number, action: number, port: number): void
 
   /**
-   * GRANT_COPY. A local side must be mapped memory that stays so during the call.
+   * GRANT_COPY. A local side must be mapped memory that stays so during the call; it may cross pages, and be memory of the
+   * grant devices itself.
    * @returns one status per segment: 0 or a negative GNTST_ code
    * @throws GrantError EINVAL for inconsistent segments, EFAULT; segments before the bad one may have been copied
    */
@@ -161,7 +163,7 @@ export interface MapDevice {
   close(): void
 }
 
-/** One open file of the event channel device (evtchn). Synchronous, never waits: only its worker calls. */
+/** One open file of the event channel device (evtchn). Synchronous, never waits: called in the thread that opened it. */
 export interface EventDevice {
   readonly path: string
 
@@ -202,7 +204,8 @@ export interface EventDevice {
 
   /**
    * Calls back when `read` has something or would fail; again and again until it has been called, now and then for
-   * nothing. One callback, a later one replaces it; does not keep the thread alive; never blocks a libuv pool thread.
+   * nothing. One callback, a later one replaces it; it must not throw. Does not keep the thread alive; never blocks a
+   * libuv pool thread.
    */
   onPending(callback: () => void): void
 

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { seedOf } from '../agreement/seed.mjs'
 import { buildImage, workDirectory } from './lib/image.mjs'
+import { writeMeasurements } from './lib/measurements.mjs'
 import { findParts, whatIsMissing } from './lib/parts.mjs'
 import { reports, repository } from './lib/paths.mjs'
 import { compilePeers } from './lib/peers.mjs'
@@ -15,7 +16,8 @@ import { Report } from './lib/report.mjs'
 const USAGE = `usage: node test/xen/run.mjs [options]
 
   --only <text>        run the tests whose "suite > name" contains this text
-  --timeout <seconds>  end the machine after this long (420)
+  --timeout <seconds>  end the machine after this long (600; 1200 with --bench)
+  --bench              run the benchmarks of bench/xen instead of the tests
   --keep               keep the work directory and print the QEMU command
   --shell              no tests: a shell in dom0 on this terminal (Ctrl-A X ends it)
 `
@@ -25,12 +27,13 @@ function readArguments() {
     const { values } = parseArgs({
       options: {
         only: { type: 'string', default: '' },
-        timeout: { type: 'string', default: '420' },
+        timeout: { type: 'string' },
+        bench: { type: 'boolean', default: false },
         keep: { type: 'boolean', default: false },
         shell: { type: 'boolean', default: false },
       },
     })
-    const seconds = Number(values.timeout)
+    const seconds = Number(values.timeout ?? (values.bench ? 1200 : 600))
     if (!(seconds > 0)) throw new Error(`--timeout takes a number of seconds, not "${values.timeout}"`)
     return { ...values, seconds }
   } catch (error) {
@@ -68,7 +71,8 @@ async function runSuites(command, work, options) {
     console.log(`\nlast lines of the console (all of it: reports/xen/console.log):\n${lastLines.join('\n')}`)
   }
   const seconds = Math.round((Date.now() - started) / 1000)
-  report.write(reports, { seconds, outcome, only: options.only, seed })
+  if (options.bench) writeMeasurements(report, reports)
+  else report.write(reports, { seconds, outcome, only: options.only, seed })
   console.log(`\nXEN_GRANTS_SEED=${seed}, ${seconds} s`)
   console.log(`\n${report.summary}`)
   return failed === 0
@@ -92,7 +96,9 @@ process.on('exit', () => {
 const seed = seedOf(process.env)
 const parts = findParts()
 const peers = compilePeers(work)
-const image = buildImage(parts, { work, peers, config: { only: options.only, shell: options.shell, seed } })
+const suites = options.bench ? 'bench/xen' : 'test/xen/suites'
+const config = { only: options.only, shell: options.shell, suites, seed }
+const image = buildImage(parts, { work, peers, config })
 const command = qemuCommand(work, { ...parts, image }, { interactive: options.shell })
 if (options.keep) {
   const quoted = command.map((word) => (/[ ,]/.test(word) ? `'${word}'` : word))

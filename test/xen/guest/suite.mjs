@@ -3,6 +3,7 @@
 import { writeSync } from 'node:fs'
 import { Context } from './context.mjs'
 
+/** The URL of the suite's file. */
 const [file, only] = process.argv.slice(2)
 const TEST_TIMEOUT_MS = 60_000
 
@@ -15,12 +16,13 @@ async function runTest({ run, timeoutMs = TEST_TIMEOUT_MS }) {
     timer = setTimeout(() => reject(new Error(`no end after ${timeoutMs} ms`)), timeoutMs)
   })
   try {
-    await Promise.race([run(context), timeout])
+    // What a benchmark has measured; a test returns nothing.
+    const measured = await Promise.race([run(context), timeout])
+    return { notes: context.notes, measured }
   } finally {
     clearTimeout(timer)
     await context.cleanUp()
   }
-  return context.notes
 }
 
 /** The stack says what and where; the fields of a system error would repeat it at length. */
@@ -28,7 +30,7 @@ function textOf(error) {
   return String(error instanceof Error ? error.stack : error).slice(0, 4000)
 }
 
-const { default: suite } = await import(new URL(`../suites/${file}`, import.meta.url).href)
+const { default: suite } = await import(file)
 const tests = suite.tests.filter(({ name }) => `${suite.name} > ${name}`.includes(only))
 send({ type: 'plan', suite: suite.name, names: tests.map(({ name }) => name) })
 for (const test of tests) {
@@ -40,8 +42,8 @@ for (const test of tests) {
   const started = performance.now()
   const ms = () => Math.round(performance.now() - started)
   try {
-    const notes = await runTest(test)
-    send({ ...result, status: 'passed', ms: ms(), notes })
+    const { notes, measured } = await runTest(test)
+    send({ ...result, status: 'passed', ms: ms(), notes, measured })
   } catch (error) {
     send({ ...result, status: 'failed', ms: ms(), error: textOf(error) })
   }

@@ -68,8 +68,9 @@ function packageArchive(work, peers, config) {
   archive.add(join(repository, 'package.json'), '/package/package.json')
   archive.add(join(repository, 'dist'), '/package/dist', { filter: (path) => !/\.(map|d\.ts)$/.test(path) })
   for (const part of ['guest', 'suites']) archive.add(join(harness, part), `/package/test/xen/${part}`)
-  for (const part of ['contract', 'agreement', 'fixtures'])
-    archive.add(join(repository, 'test', part), `/package/test/${part}`)
+  for (const part of ['test/contract', 'test/agreement', 'test/fixtures', 'examples', 'bench/xen']) {
+    archive.add(join(repository, part), `/package/${part}`)
+  }
 
   const binaries = [...peers]
   for (const path of [...productionPackages(), ...testPackages()]) {
