@@ -11,7 +11,7 @@ const config = JSON.parse(readFileSync(new URL('../config.json', here), 'utf8'))
 const { only, seed } = config
 const suites = new URL(`../../../${config.suites}/`, here)
 /** A benchmark takes as long as it has to measure. */
-const SUITE_TIMEOUT_MS = config.suites === 'bench/xen' ? 900_000 : 180_000
+const SUITE_TIMEOUT_MS = config.suites === 'bench/xen' ? 900_000 : 420_000
 /** Breaks the driver on purpose, so that whatever follows would run on a damaged one. */
 const LAST = 'bugs.mjs'
 

@@ -1,25 +1,41 @@
-// A GrantServer that shares pages with a domain and obeys lines on standard input.
+// A GrantServer that obeys lines on standard input and answers each with one line:
 //
-//   server.mjs <domid> r|w <pages>
-//
-// Page p is filled with the byte p + 1. Prints "refs <json>"; "show" prints the first byte of each page; "free" unshares
-// them and prints "freed".
+//   share <domid> r|w <pages>   page p is filled with the byte p + 1   "<n> refs <json>", n being the line's number
+//   show <n>                    the first byte of each page            "<n> bytes <json>"
+//   free <n>                                                           "<n> freed"
 import { createInterface } from 'node:readline'
 import { GrantServer } from 'xen-grants'
 
-const [domid, access, count] = process.argv.slice(2)
-const pages = Number(count)
+const PAGE = 4096
 const server = await GrantServer.open()
-const grant = await server.share({ domid: Number(domid), pages, writable: access === 'w' })
-await grant.fill(Buffer.concat(Array.from({ length: pages }, (_, page) => Buffer.alloc(4096, page + 1))))
-console.log(`refs ${JSON.stringify([...grant.refs])}`)
+const grants = new Map()
 
+const pattern = (pages) =>
+  Buffer.concat(Array.from({ length: pages }, (_, page) => Buffer.alloc(PAGE, page + 1)))
+
+async function share(number, domid, access, pages) {
+  const grant = await server.share({ domid: Number(domid), pages: Number(pages), writable: access === 'w' })
+  await grant.fill(pattern(grant.pages))
+  grants.set(number, grant)
+  return `refs ${JSON.stringify([...grant.refs])}`
+}
+
+const commands = {
+  share,
+  async show(_, n) {
+    const { bytes, pages } = grants.get(n)
+    return `bytes ${JSON.stringify(Array.from({ length: pages }, (_, page) => bytes[page * PAGE]))}`
+  },
+  async free(_, n) {
+    await grants.get(n).unshare()
+    return 'freed'
+  },
+}
+
+let number = 0
 for await (const line of createInterface({ input: process.stdin })) {
-  if (line === 'show') {
-    const bytes = Array.from({ length: pages }, (_, page) => grant.bytes[page * 4096])
-    console.log(`bytes ${JSON.stringify(bytes)}`)
-  } else if (line === 'free') {
-    await grant.unshare()
-    console.log('freed')
-  }
+  const [command, ...words] = line.split(' ')
+  number++
+  const of = words.length > 1 ? number : words[0]
+  console.log(`${of} ${await commands[command](String(number), ...words)}`)
 }

@@ -9,7 +9,7 @@ export default {
   tests: [
     {
       name: 'the driver does what the simulated kernel does, whatever is asked of it',
-      timeoutMs: 150_000,
+      timeoutMs: 240_000,
       async run(t) {
         const seed = seedOf(process.env)
         t.note(`XEN_GRANTS_SEED=${seed}`)

@@ -30,9 +30,9 @@ export default {
     {
       name: 'another character device is recognised by its answer',
       run() {
-        refuses('/dev/null', 'ENOTTY', /does not answer as a grant device/)
-        refuses('/dev/xen/gntdev', 'ENOTTY', /does not answer as a grant device/)
-        refuses('/dev/xen/evtchn', 'ENOSYS', /does not answer as a grant device/)
+        refuses('/dev/null', 'ENOTTY', /does not answer as the grant device/)
+        refuses('/dev/xen/gntdev', 'ENOTTY', /does not answer as the grant device/)
+        refuses('/dev/xen/evtchn', 'ENOSYS', /does not answer as the grant device/)
       },
     },
     {
