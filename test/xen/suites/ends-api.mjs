@@ -162,14 +162,14 @@ export default {
       },
     },
     {
-      name: 'two processes exchange 64 MiB through 1024 pages each, SHA-256 equal at both ends',
+      name: 'two processes exchange 16 MiB through 1024 pages each, SHA-256 equal at both ends',
       timeoutMs: 120_000,
       run(t) {
         setLimit(t, 4096)
         const program = new URL('../../../examples/exchange.mjs', import.meta.url).pathname
         const { status, stdout, stderr } = spawnSync(
           process.execPath,
-          [program, '--real', '--mebibytes', '32'],
+          [program, '--real', '--mebibytes', '8'],
           { encoding: 'utf8', timeout: 110_000 },
         )
         assert.deepEqual({ status, stderr }, { status: 0, stderr: '' }, stdout)
