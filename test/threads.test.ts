@@ -132,6 +132,8 @@ describe('a client in another thread', () => {
     const client = await thread()
     const { id } = await client.do('share', { domid: 7, pages: 3 })
     const filling = client.do('fill', [id, 1])
+    // Answered when the fill has begun: messages are taken in order, the news of the close comes on another port.
+    await client.do('read', [id, 0])
     await server.close()
     expect(await filling).toBe(3 * 4096)
     expect((await rejection(client.do('share', { domid: 7, pages: 1 }))).code).toBe('ERR_GRANTS_CLOSED')

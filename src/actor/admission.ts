@@ -1,6 +1,7 @@
 import { GrantError } from '../errors.js'
 import { ShareFlag } from '../protocol/messages.js'
 import type { Budget } from './budget.js'
+import type { ClientSession } from './session.js'
 import type { ShareRequest, Sharing } from './sharing.js'
 
 /** How often a request that waits for pages other processes hold asks the driver again, in milliseconds. */
@@ -15,6 +16,8 @@ export class Admission {
   readonly #sharing: Sharing
   readonly #retry: () => void
   #waiting: ShareRequest[] = []
+  /** Those of them that the driver's limit, and not a budget, has kept waiting. */
+  readonly #refused = new Set<ShareRequest>()
   #timer: NodeJS.Timeout | undefined
 
   /** @param retry is called when waiting requests should be considered again */
@@ -24,15 +27,11 @@ export class Admission {
     this.#retry = retry
   }
 
-  get waiting(): number {
-    return this.#waiting.length
-  }
-
   /** Considers everybody who waits, then the new ones. */
   admit(fresh: ShareRequest[]): void {
     const candidates = [...this.#waiting, ...fresh]
-    this.#waiting = []
     const admitted: ShareRequest[] = []
+    const waiting = new Set<ShareRequest>()
     const blockedDomains = new Set<number>()
     let serverBlocked = false
     for (const request of candidates) {
@@ -41,28 +40,38 @@ export class Admission {
       const by = ahead ? 'queue' : this.#budget.blockedBy(domid, pages)
       if (!by) {
         this.#budget.take(domid, pages)
-        admitted.push(request)
+        if (!this.#refused.has(request)) admitted.push(request)
+        else {
+          // Asked by itself, and before anybody behind it: what has come free since is its own.
+          this.#share([request], waiting)
+          serverBlocked = waiting.has(request)
+        }
       } else if (request.c & ShareFlag.wait && !this.#budget.impossible(pages)) {
         if (by === 'server' || by === 'table') serverBlocked = true
         if (by === 'domain') blockedDomains.add(domid)
-        this.#wait(request)
+        request.defer()
+        waiting.add(request)
       } else {
         request.fail(this.#budget.error(by, domid, pages))
       }
     }
-    if (admitted.length > 0) this.#share(admitted)
+    if (admitted.length > 0) this.#share(admitted, waiting)
+    this.#waiting = candidates.filter((request) => waiting.has(request))
   }
 
-  #share(admitted: ShareRequest[]): void {
-    const again: ShareRequest[] = []
-    this.#sharing.share(admitted, this.#budget.pages, (request, error) => {
+  #share(admitted: ShareRequest[], waiting: Set<ShareRequest>): void {
+    for (const request of admitted) this.#refused.delete(request)
+    this.#sharing.share(admitted, (request, error) => {
       this.#budget.give(request.a, request.b)
-      if (request.c & ShareFlag.wait && this.#mayComeFree(error)) again.push(request)
-      else request.fail(error)
+      if (!(request.c & ShareFlag.wait && this.#mayComeFree(error))) {
+        request.fail(error)
+        return
+      }
+      request.defer()
+      waiting.add(request)
+      this.#refused.add(request)
     })
-    if (again.length === 0) return
-    for (const request of again) request.defer()
-    this.#waiting = [...again, ...this.#waiting]
+    if (this.#refused.size === 0) return
     // Other processes give pages back without telling us. Asking again at the limit is harmless.
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
@@ -78,22 +87,25 @@ export class Admission {
     return error instanceof GrantError && error.code === 'ENOSPC' && error.reason === 'limit'
   }
 
-  #wait(request: ShareRequest): void {
-    request.defer()
-    this.#waiting.push(request)
-  }
-
   /** @returns false when the request does not wait here */
   withdraw(request: ShareRequest): boolean {
     const at = this.#waiting.indexOf(request)
     if (at < 0) return false
     this.#waiting.splice(at, 1)
+    this.#refused.delete(request)
     return true
+  }
+
+  /** A client is gone: nobody is left to be answered. */
+  withdrawAll(session: ClientSession): void {
+    for (const request of this.#waiting.filter((request) => request.session === session))
+      this.withdraw(request)
   }
 
   failAll(error: GrantError): void {
     const waiting = this.#waiting
     this.#waiting = []
+    this.#refused.clear()
     clearTimeout(this.#timer)
     this.#timer = undefined
     for (const request of waiting) request.fail(error)

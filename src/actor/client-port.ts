@@ -1,9 +1,10 @@
 import type { MessagePort } from 'node:worker_threads'
 import * as Comlink from 'comlink'
-import { type DeviceSession, RequestField, type SessionHello } from '../protocol/messages.js'
+import { type DeviceSession, MAX_BATCH, RequestField, type SessionHello } from '../protocol/messages.js'
 import type { DeviceActor } from './device-actor.js'
 
-const methods = ['submit', 'stats']
+/** How many arguments each method takes. */
+const methods: Record<string, number> = { submit: 1, stats: 0 }
 
 /**
  * Serves one client on its port: a hello that brings the port for events, then comlink calls of {@link DeviceSession}.
@@ -22,7 +23,7 @@ export function serveClient(actor: DeviceActor, port: MessagePort): void {
       () => setImmediate(() => port.close()),
     )
     const served: DeviceSession = Object.freeze({
-      submit: (batch: Float64Array) => actor.submit(session, checkBatch(batch)),
+      submit: (batch: Float64Array) => actor.submit(session, batch),
       stats: () => actor.stats(),
     })
     Comlink.expose(served, guarded(port))
@@ -34,16 +35,17 @@ export function serveClient(actor: DeviceActor, port: MessagePort): void {
   port.once('messageerror', () => port.close())
 }
 
-function checkBatch(batch: unknown): Float64Array {
-  if (!(batch instanceof Float64Array) || batch.length % RequestField.stride !== 0) {
-    throw new TypeError(`a batch is a Float64Array of ${RequestField.stride} numbers per request`)
-  }
-  return batch
+/** Memory that another thread could still change or lengthen is none: what has been checked must stay so. */
+function isBatch(value: unknown): boolean {
+  if (!(value instanceof Float64Array) || value.buffer instanceof SharedArrayBuffer) return false
+  const requests = value.length / RequestField.stride
+  return Number.isInteger(requests) && requests <= MAX_BATCH
 }
 
 /**
  * Comlink trusts its messages: a malformed one throws in its listener, which would end the device worker and with it
- * every other client. Only plain calls of the session's methods get through.
+ * every other client. Only plain calls of the session's methods get through; whoever sends anything else is not our
+ * client, and is hung up on.
  */
 function guarded(port: MessagePort): Comlink.Endpoint {
   const listeners = new Map<unknown, (value: unknown) => void>()
@@ -51,7 +53,10 @@ function guarded(port: MessagePort): Comlink.Endpoint {
     postMessage: (message, transfer) => port.postMessage(message, (transfer ?? []) as MessagePort[]),
     addEventListener: (_type, listener) => {
       const handler = (data: unknown): void => {
-        if (!isCall(data)) return
+        if (!isCall(data)) {
+          port.close()
+          return
+        }
         const event = { data } as MessageEvent
         if (typeof listener === 'function') listener(event)
         else listener.handleEvent(event)
@@ -75,13 +80,10 @@ interface Call {
 
 function isCall(data: unknown): boolean {
   const { id, type, path, argumentList } = (data ?? {}) as Partial<Call>
-  return (
-    typeof id === 'string' &&
-    type === 'APPLY' &&
-    Array.isArray(path) &&
-    path.length === 1 &&
-    methods.includes(path[0]!) &&
-    Array.isArray(argumentList) &&
-    argumentList.every((argument) => argument?.type === 'RAW')
-  )
+  if (typeof id !== 'string' || type !== 'APPLY') return false
+  if (!Array.isArray(path) || path.length !== 1 || !Array.isArray(argumentList)) return false
+  const name = path[0]!
+  // The length first: to look at every element of an array costs its sender nothing and us minutes.
+  if (!Object.hasOwn(methods, name) || argumentList.length !== methods[name]) return false
+  return argumentList.every((argument) => argument?.type === 'RAW' && isBatch(argument.value))
 }

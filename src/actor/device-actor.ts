@@ -50,6 +50,8 @@ export class DeviceActor {
   readonly #admission: Admission
   readonly #options: DeviceActorOptions
   readonly #sessions = new Set<ClientSession>()
+  /** Share requests of the turn that is going on. */
+  #shares: Request[] = []
   #turnScheduled = false
   #closing: { resolve: () => void; promise: Promise<void> } | undefined
   #closed = false
@@ -69,7 +71,8 @@ export class DeviceActor {
     const ledger = new MappingLedger(options.ledger)
     this.#releasing = new Releasing(this.#device, ledger, options.scrub)
     this.#leases = new Leases(this.#records, this.#releasing, this.#budget, options.onError)
-    const sharing = new Sharing(this.#device, this.#records, ledger, this.#probe())
+    const own = (): number => this.#records.pages + this.#ballast
+    const sharing = new Sharing(this.#device, this.#records, ledger, this.#probe(), own)
     this.#admission = new Admission(this.#budget, sharing, () => this.#schedule())
   }
 
@@ -107,16 +110,22 @@ export class DeviceActor {
   #receive(request: Request): void {
     try {
       checkRequest(request)
+      const { pending } = request.session
+      if (pending.has(request.id)) {
+        throw new GrantError('ERR_GRANTS_PROTOCOL', `request ${request.id} has not been answered yet`)
+      }
       if (this.#closed || request.session.ended) throw closedError()
       if (request.op === Op.share) {
         if (this.#closing) throw closedError()
         const { maxQueue } = this.#options.budget
-        if (this.#queued() >= maxQueue) throw busyError(maxQueue)
+        // Of this client alone: what another has sent is not this one's to suffer for.
+        if (pending.size >= maxQueue) throw busyError(maxQueue)
       }
     } catch (error) {
       request.fail(error)
       return
     }
+    request.accept()
     request.session.enqueue(request)
   }
 
@@ -134,14 +143,18 @@ export class DeviceActor {
   }
 
   #turn(): void {
-    const shares: Request[] = []
+    this.#leases.retryOrphans()
     for (const request of this.#take()) {
       this.#operations++
-      if (request.op === Op.share) shares.push(request)
+      if (request.op === Op.share) this.#shares.push(request)
       else this.#carryOut(request)
     }
     this.#releasing.flush()
+    const shares = this.#shares
+    this.#shares = []
     this.#admission.admit(shares)
+    // Received before the server began to close: what cannot be had at once is not waited for any more.
+    if (this.#closing) this.#admission.failAll(closedError())
     for (const session of this.#sessions) {
       if (session.queued > 0) {
         this.#schedule()
@@ -204,9 +217,15 @@ export class DeviceActor {
   }
 
   #cancel(request: Request): void {
-    const target = request.session.waiting.get(request.a)
+    const { session, a: id } = request
+    const target = session.waiting.get(id)
+    const fresh = this.#shares.findIndex((share) => share.session === session && share.id === id)
+    const withdrawn = new GrantError('ABORT_ERR', 'the request was withdrawn while it waited')
     if (target && (this.#admission.withdraw(target) || this.#leases.withdraw(target))) {
-      target.fail(new GrantError('ABORT_ERR', 'the request was withdrawn while it waited'))
+      target.fail(withdrawn)
+    } else if (fresh >= 0) {
+      // Both came in one turn, whose shares are carried out last.
+      this.#shares.splice(fresh, 1)[0]!.fail(withdrawn)
     }
     request.complete()
   }
@@ -219,9 +238,7 @@ export class DeviceActor {
     while (session.dequeue()) {
       // Dropped: nobody is left to be answered.
     }
-    for (const request of session.waiting.values()) {
-      this.#admission.withdraw(request)
-    }
+    this.#admission.withdrawAll(session)
     this.#leases.endOf(session)
     this.#releasing.flush()
     this.#schedule()
@@ -260,6 +277,9 @@ export class DeviceActor {
   #finishClosing(): void {
     if (!this.#closing || this.#closed || this.#sessions.size > 0) return
     this.#closed = true
+    // A mapping that is left would keep the device's file, and with it the pages, until the process ends.
+    this.#leases.retryOrphans()
+    this.#releasing.flush()
     this.#device.close()
     this.#closing.resolve()
   }

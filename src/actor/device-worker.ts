@@ -1,4 +1,4 @@
-import type { MessagePort } from 'node:worker_threads'
+import { MessagePort } from 'node:worker_threads'
 import { PAGE_SIZE } from '../abi.js'
 import { pageSize } from '../device/libc.js'
 import type { DeviceModule } from '../device/seam.js'
@@ -49,7 +49,8 @@ export async function runDeviceWorker(control: MessagePort, data: DeviceWorkerDa
   })
   // Pooled workers cannot be given a port when they are made, so they send us one, past the server's thread.
   const connectDirectly = (message: Partial<DirectConnect> | undefined): void => {
-    if (message?.xenGrantsConnect) serveClient(actor, message.xenGrantsConnect)
+    const port = message?.xenGrantsConnect
+    if (port instanceof MessagePort) serveClient(actor, port)
   }
   process.on('workerMessage', connectDirectly)
   notify({ type: 'ready' })

@@ -59,6 +59,7 @@ export class GrantRecords {
   /** Ids are never reused: a stale handle names nothing rather than a stranger's grant. */
   #nextId = 1
   #live = 0
+  #pages = 0
 
   nextId(): number {
     return this.#nextId++
@@ -69,14 +70,21 @@ export class GrantRecords {
     return this.#live
   }
 
+  /** Pages of these. */
+  get pages(): number {
+    return this.#pages
+  }
+
   add(record: GrantRecord): void {
     this.#byId.set(record.id, record)
     this.#live++
+    this.#pages += record.pages
   }
 
   markDeallocated(record: GrantRecord): void {
     record.deallocated = true
     this.#live--
+    this.#pages -= record.pages
   }
 
   remove(record: GrantRecord): void {

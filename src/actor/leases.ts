@@ -12,6 +12,8 @@ export class Leases {
   readonly #releasing: Releasing
   readonly #budget: Budget
   readonly #onError: (error: unknown) => void
+  /** Grants of clients that are gone which could not be given back. Nobody else will ask again. */
+  #orphans: GrantRecord[] = []
 
   constructor(
     records: GrantRecords,
@@ -79,6 +81,8 @@ export class Leases {
   withdraw(request: Request): boolean {
     for (const record of this.#records.all()) {
       if (record.unsharing?.request !== request) continue
+      // The last lease came back earlier in this turn, and the memory is gone: too late to keep the grant.
+      if (record.staged) return false
       record.unsharing = undefined
       addLease(record, request.session)
       return true
@@ -104,6 +108,25 @@ export class Leases {
     }
   }
 
+  /** Tries again what failed when its client's line had closed. That has been reported, what fails again is not. */
+  retryOrphans(): void {
+    const orphans = this.#orphans
+    this.#orphans = []
+    for (const record of orphans) {
+      const fireNotify = record.unsharing?.fireNotify ?? false
+      const done = (error: unknown): void => {
+        if (error !== undefined) {
+          this.#orphans.push(record)
+          return
+        }
+        this.#deallocated(record)
+        if (record.leases.size === 0) this.#forget(record)
+      }
+      if (record.leases.size > 0) this.#releasing.revoke(record, fireNotify, done)
+      else this.#releasing.giveBack(record, fireNotify, done)
+    }
+  }
+
   revokeAll(): void {
     for (const record of [...this.#records.all()]) {
       if (record.deallocated) continue
@@ -120,7 +143,9 @@ export class Leases {
   #giveBack(record: GrantRecord): void {
     const { request, fireNotify } = record.unsharing!
     this.#releasing.giveBack(record, fireNotify, (error) => {
-      record.unsharing = undefined
+      // An orphan stays marked, so that nobody attaches to it any more.
+      if (error !== undefined && record.owner.ended) this.#orphans.push(record)
+      else record.unsharing = undefined
       if (error === undefined) {
         this.#deallocated(record)
         this.#forget(record)
@@ -140,6 +165,8 @@ export class Leases {
         }
         if (record.leases.size === 0) this.#forget(record)
         if (waiting) waiting.complete()
+      } else if (!request) {
+        this.#orphans.push(record)
       }
       this.#answer(request, error)
     })

@@ -19,7 +19,7 @@ export class MappingLedger {
     this.#slots = new Float64Array(buffer)
   }
 
-  /** @returns the slot to {@link clear} before the range is unmapped */
+  /** @returns the slot, for {@link release} */
   record(address: number, length: number): number {
     const slot = this.#free.pop() ?? this.#used++
     if (slot * 2 >= this.#slots.length) {
@@ -31,8 +31,20 @@ export class MappingLedger {
     return slot
   }
 
-  clear(slot: number): void {
+  /**
+   * Frees the slot and unmaps its range, in this order: dying in between leaves a mapping behind, while the other way
+   * round the survivor would put zero pages into what has meanwhile become somebody else's memory.
+   * @throws what `unmap` throws; the slot is then as before
+   */
+  release(slot: number, unmap: () => void): void {
+    const address = this.#slots[slot * 2]!
     this.#slots[slot * 2] = 0
+    try {
+      unmap()
+    } catch (error) {
+      this.#slots[slot * 2] = address
+      throw error
+    }
     this.#free.push(slot)
   }
 }

@@ -24,7 +24,8 @@ export function diagnoseNoSpace(
     if (!(error instanceof GrantError) || error.code !== 'ENOSPC') throw error
     // Zero pages always fit, unless somebody lowered the limit below what is in use or the driver has lost count.
     const { limit } = device.limits()
-    const lowered = limit !== undefined && limit < ownPages
+    // A negative limit means none to the driver.
+    const lowered = limit !== undefined && limit >= 0 && limit < ownPages
     return { reason: lowered ? 'limit' : 'wedged', nextIndex: indexBefore }
   }
 }

@@ -27,9 +27,9 @@ export class Releasing {
   /** For a grant nobody holds any more. `done` is called by the next flush, or at once when a step fails. */
   giveBack(record: GrantRecord, fireNotify: boolean, done: Done): void {
     this.#stage(record, fireNotify, done, () => {
-      this.#device.munmap(record.address, record.pages * PAGE_SIZE)
+      const length = record.pages * PAGE_SIZE
+      this.#ledger.release(record.slot, () => this.#device.munmap(record.address, length))
       record.memory = 'unmapped'
-      this.#ledger.clear(record.slot)
     })
   }
 
@@ -46,9 +46,8 @@ export class Releasing {
 
   /** Gives the address range of a revoked grant back to the process: nobody may have a view of it any more. */
   unreserve(record: GrantRecord): void {
-    munmap(record.address, record.pages * PAGE_SIZE)
+    this.#ledger.release(record.slot, () => munmap(record.address, record.pages * PAGE_SIZE))
     record.memory = 'unmapped'
-    this.#ledger.clear(record.slot)
   }
 
   #stage(record: GrantRecord, fireNotify: boolean, done: Done, letGo: () => void): void {

@@ -26,23 +26,32 @@ export class Sharing {
   readonly #device: GrantDevice
   readonly #records: GrantRecords
   readonly #ledger: MappingLedger
+  readonly #ownPages: () => number
   #nextIndex: number
   /** Pages allocated for a request that then failed, and that could not be given back at once. */
   #strays: { index: number; count: number }[] = []
 
-  constructor(device: GrantDevice, records: GrantRecords, ledger: MappingLedger, nextIndex: number) {
+  /** @param ownPages pages this server has allocated at the moment */
+  constructor(
+    device: GrantDevice,
+    records: GrantRecords,
+    ledger: MappingLedger,
+    nextIndex: number,
+    ownPages: () => number,
+  ) {
     this.#device = device
     this.#records = records
     this.#ledger = ledger
     this.#nextIndex = nextIndex
+    this.#ownPages = ownPages
   }
 
   /** Answers every request that gets its pages. The others are left to `failed`. */
-  share(requests: ShareRequest[], ownPages: number, failed: Failed): void {
+  share(requests: ShareRequest[], failed: Failed): void {
     this.retryStrays()
     for (const group of groups(requests)) {
       if (group.length === 1) {
-        this.#single(group[0]!, ownPages, failed)
+        this.#single(group[0]!, failed)
         continue
       }
       const pages = group.reduce((sum, request) => sum + request.b, 0)
@@ -56,7 +65,7 @@ export class Sharing {
           failed(request, retold(smallestFailed.error, request))
           continue
         }
-        this.#single(request, ownPages, (_, error) => {
+        this.#single(request, (_, error) => {
           if (error instanceof GrantError && error.code === 'ENOSPC')
             smallestFailed = { pages: request.b, error }
           failed(request, error)
@@ -65,7 +74,7 @@ export class Sharing {
     }
   }
 
-  #single(request: ShareRequest, ownPages: number, failed: Failed): void {
+  #single(request: ShareRequest, failed: Failed): void {
     const error = this.#allocate([request], request.b, failed)
     if (!error) return
     if (error.code !== 'ENOSPC') {
@@ -73,7 +82,7 @@ export class Sharing {
       return
     }
     try {
-      const verdict = diagnoseNoSpace(this.#device, this.#nextIndex, request.b, ownPages)
+      const verdict = diagnoseNoSpace(this.#device, this.#nextIndex, request.b, this.#ownPages())
       this.#nextIndex = verdict.nextIndex
       failed(request, noSpaceError(this.#device, verdict.reason, request.a, request.b, error))
     } catch {

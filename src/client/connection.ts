@@ -6,6 +6,7 @@ import { fromEnvelope } from '../protocol/envelope.js'
 import {
   type DeviceSession,
   type DeviceStats,
+  MAX_BATCH,
   Op,
   type Reply,
   RequestField,
@@ -23,9 +24,6 @@ export interface ConnectionEvents {
   /** The device worker is gone, or this connection has been closed by the other side. */
   onLost(error: GrantError): void
 }
-
-/** Requests in one message at most: a longer one would hold up the answers to its first. */
-const BATCH = 1024
 
 /** Stands for the welcome among the pending requests, which are numbered from 1. */
 const WELCOME = 0
@@ -128,7 +126,7 @@ export class Connection {
   #flush(): void {
     const outbox = this.#outbox
     this.#outbox = []
-    const step = BATCH * RequestField.stride
+    const step = MAX_BATCH * RequestField.stride
     for (let at = 0; at < outbox.length; at += step) {
       const batch = Float64Array.from(outbox.slice(at, at + step))
       this.#session.submit(batch).then(

@@ -9,14 +9,14 @@ import {
   invalidArgType,
   outOfRange,
 } from '../arguments.js'
-import { publish } from '../diagnostics.js'
+import { publish, published } from '../diagnostics.js'
 import { closedError, GrantError } from '../errors.js'
 import { type FillerOptions, FillerPool } from '../fill/pool.js'
 import { Grant } from '../grants/grant.js'
 import { checkHandle, type GrantHandle } from '../grants/handle.js'
 import { Deferred } from '../peer/deferred.js'
 import { StatusBoard } from '../peer/status-board.js'
-import { Op, type SessionEvent, ShareFlag, UnshareFlag } from '../protocol/messages.js'
+import { Op, type SessionEvent, ShareFlag } from '../protocol/messages.js'
 import { Connection } from './connection.js'
 import type { ClientStats } from './stats.js'
 import { assertSupported } from './support.js'
@@ -176,7 +176,8 @@ export class GrantClient {
         reject(signal.reason)
         answer
           .then(
-            ([id]) => this.#context.connection.request(Op.unshare, id!, UnshareFlag.force),
+            // In order: nothing here has a view, and by force the address range would wait for a lease of ours.
+            ([id]) => this.#context.connection.request(Op.unshare, id!),
             () => {},
           )
           .then(
@@ -195,7 +196,11 @@ export class GrantClient {
    *
    * @throws GrantError ERR_GRANTS_UNSHARED when the grant is gone
    */
-  async attach(handle: GrantHandle): Promise<Grant> {
+  attach(handle: GrantHandle): Promise<Grant> {
+    return published('attach', () => this.#attach(handle))
+  }
+
+  async #attach(handle: GrantHandle): Promise<Grant> {
     const { server, id } = checkHandle(handle)
     if (server !== this.#context.server) throw invalidArgType('handle', 'a handle of the same server', handle)
     if (this.#closing) throw closedError()
@@ -284,7 +289,10 @@ export class GrantClient {
    */
   lose(error: GrantError): void {
     this.#context.connection.fail(error)
-    for (const grant of [...this.#context.grants.values()]) grant.revoke(error)
+    const grants = [...this.#context.grants.values()]
+    for (const grant of grants) grant.revoke(error)
+    // Nobody closes a client that has been replaced: its filler threads end when nothing runs in them any more.
+    void Promise.all(grants.map((grant) => grant.idle())).then(() => this.#context.fillers.close())
   }
 }
 

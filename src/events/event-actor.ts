@@ -10,6 +10,8 @@ import type { EventReport, EventRequest } from '../protocol/messages.js'
 export class EventActor {
   readonly #device: EventDevice
   readonly #bound = new Set<number>()
+  /** Ports whose event has been delivered and that could not be unmasked. */
+  #masked: number[] = []
   #report: (report: EventReport) => void = () => {}
 
   constructor(device: EventDevice) {
@@ -58,18 +60,30 @@ export class EventActor {
         failed.push({ port, error: toEnvelope(error) })
       }
     }
-    // One that has been unbound meanwhile is ignored by the driver.
-    if (unmask.length > 0) this.#device.unmask(unmask)
     if (failed.length > 0) this.#report({ failed })
+    this.#unmask(unmask)
+  }
+
+  /** What fails is tried again, at once and then with the next: a port that stays masked never fires again. */
+  #unmask(ports: number[]): void {
+    this.#masked.push(...ports)
+    for (let attempt = 0; attempt < 2 && this.#masked.length > 0; attempt++) {
+      try {
+        // One that has been unbound meanwhile is ignored by the driver.
+        this.#device.unmask(this.#masked)
+        this.#masked = []
+      } catch (error) {
+        this.#report({ lost: toEnvelope(error) })
+      }
+    }
   }
 
   #pump(): void {
     try {
-      const fired = this.#device.read()
+      const fired = this.#read()
       if (fired.length > 0) this.#report({ fired })
     } catch (error) {
-      if (error instanceof GrantError && error.code === 'EFBIG') this.#recover()
-      else this.#report({ lost: toEnvelope(error) })
+      this.#report({ lost: toEnvelope(error) })
     }
   }
 
@@ -77,10 +91,14 @@ export class EventActor {
    * The driver's ring has overflowed and lost count of who fired. Everybody is woken: an event too many is allowed,
    * one too few is not.
    */
-  #recover(): void {
-    this.#device.reset()
-    const all = [...this.#bound]
-    if (all.length > 0) this.#report({ fired: all })
+  #read(): number[] {
+    try {
+      return this.#device.read()
+    } catch (error) {
+      if (!(error instanceof GrantError && error.code === 'EFBIG')) throw error
+      this.#device.reset()
+      return [...this.#bound]
+    }
   }
 
   close(): void {

@@ -35,6 +35,8 @@ export class EventChannels extends EventEmitter<EventChannelsEvents> {
   readonly #line: ServiceLine<EventService>
   readonly #events: MessagePort
   readonly #channels = new Map<number, EventChannel>()
+  /** Ports that have fired before the answer to their bind was here: it comes by another way. */
+  readonly #early = new Set<number>()
   #outbox: EventRequest = { notify: [], unmask: [] }
   #flushing = false
   #waiting = 0
@@ -110,6 +112,8 @@ export class EventChannels extends EventEmitter<EventChannelsEvents> {
       },
     })
     this.#channels.set(port, channel)
+    // It may have been of a channel that had the port before: an event too many is allowed, one too few is not.
+    if (this.#early.delete(port)) channel.deliver()
     return channel
   }
 
@@ -118,7 +122,9 @@ export class EventChannels extends EventEmitter<EventChannelsEvents> {
       for (const port of report.fired) {
         // Unmasked also when nobody is left to be told; an exception of a listener must not keep it masked.
         this.#send('unmask', port)
-        this.#channels.get(port)?.deliver()
+        const channel = this.#channels.get(port)
+        if (channel) channel.deliver()
+        else this.#early.add(port)
       }
     } else if ('failed' in report) {
       for (const { port, error } of report.failed) {

@@ -77,7 +77,7 @@ export class Unsharing {
     signal?.addEventListener('abort', withdraw, { once: true })
     try {
       await request.answer
-      this.#parts.gaveBack(false)
+      if ((this.#state as State) !== 'gone') this.#parts.gaveBack(false)
       this.#gone()
     } catch (error) {
       this.#afterFailure(error, signal)
@@ -108,7 +108,7 @@ export class Unsharing {
     this.#stopHere(this.#unshared())
     try {
       await connection.request(Op.unshare, id, flags)
-      this.#parts.gaveBack(true)
+      if ((this.#state as State) !== 'gone') this.#parts.gaveBack(true)
     } catch (error) {
       if (!(error instanceof GrantError && error.code === 'ERR_GRANTS_UNSHARED')) {
         if ((this.#state as State) !== 'gone') this.#state = 'stuck'
@@ -125,6 +125,8 @@ export class Unsharing {
     this.#state = 'leaving'
     if (force) this.#stopHere(this.#unshared())
     await this.#parts.work.idle()
+    // Asked twice, or taken away meanwhile: the lease is another's to return, and must not be returned twice.
+    if ((this.#state as State) === 'gone') return
     this.#parts.dropView()
     this.#gone()
     await this.#returnLease()

@@ -84,7 +84,7 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
       facts = await line.call((service) => service.map(request))
     } finally {
       // The notification holds the channel by itself; without it there is nothing to hold it for.
-      await channel?.close()
+      await channel?.close().catch(() => {})
     }
     const { names, writable } = request
     const mapped = new MappedGrant({ ...facts, names, writable }, this.#context)

@@ -8,19 +8,21 @@ import { StatusByte } from '../peer/status.js'
 import type { MapRequest } from '../protocol/messages.js'
 import { cannotMap } from './cannot-map.js'
 
-/** One mmap of this device. */
+/** One map of this device. It is let go in two steps, each of which can fail and be tried again. */
 interface Mapping {
   index: number
   count: number
   address: number
   slot: number
+  /** Its memory: zero pages may be in the place of the grants, until nobody can have a view of the range. */
+  memory: 'mapped' | 'zeroed' | 'none'
+  /** The driver keeps the references. */
+  known: boolean
 }
 
 interface MapRecord {
   data: Mapping
   status: { mapping: Mapping; view: Uint8Array } | undefined
-  /** Zero pages are in the place of the memory; the range is kept until nobody can have a view of it. */
-  zeroed: boolean
 }
 
 /** The owner of the mapping device: maps and unmaps, one call after the other. */
@@ -28,6 +30,8 @@ export class MapActor {
   readonly #device: MapDevice
   readonly #ledger: MappingLedger
   readonly #records = new Map<number, MapRecord>()
+  /** Mappings nobody got, and that could not be let go at once. */
+  #strays: Mapping[] = []
   #nextId = 1
 
   constructor(device: MapDevice, ledger: MappingLedger) {
@@ -47,15 +51,16 @@ export class MapActor {
         pages: count,
       })
     }
+    this.#retryStrays()
     const undo: (() => void)[] = []
     try {
       const watched = status && this.#mapStatus(status, undo)
       const data = this.#mapData(pairs(names), writable)
-      undo.push(() => this.#release(data))
+      undo.push(() => this.#discard(data))
       if (notify) this.#device.setUnmapNotify(data.index + notify.offset, notify.action, notify.port)
       if (status && watched) this.#announce(watched, status)
       const id = this.#nextId++
-      this.#records.set(id, { data, status: watched, zeroed: false })
+      this.#records.set(id, { data, status: watched })
       return { id, address: data.address }
     } catch (error) {
       for (const step of undo.reverse()) step()
@@ -67,7 +72,7 @@ export class MapActor {
     try {
       return this.#mmap(names, writable)
     } catch (error) {
-      throw cannotMap(this.#device, names, writable, error)
+      throw cannotMap(this.#device.path, names, writable, error, (some) => this.#mappable(some, writable))
     }
   }
 
@@ -79,7 +84,7 @@ export class MapActor {
     const view = viewOf(mapping.address, PAGE_SIZE)
     undo.push(() => {
       detach(view)
-      this.#release(mapping)
+      this.#discard(mapping)
     })
     return { mapping, view }
   }
@@ -100,43 +105,76 @@ export class MapActor {
     const index = this.#device.map(names)
     try {
       const address = this.#device.mmap(index, count, writable)
-      return { index, count, address, slot: this.#ledger.record(address, count * PAGE_SIZE) }
+      const slot = this.#ledger.record(address, count * PAGE_SIZE)
+      return { index, count, address, slot, memory: 'mapped', known: true }
     } catch (error) {
-      this.#device.unmap(index, count)
+      this.#discard({ index, count, address: 0, slot: -1, memory: 'none', known: true })
       throw error
     }
   }
 
-  #release({ index, count, address, slot }: Mapping): void {
-    this.#device.munmap(address, count * PAGE_SIZE)
-    this.#ledger.clear(slot)
-    this.#device.unmap(index, count)
+  #mappable(names: GrantName[], writable: boolean): boolean {
+    try {
+      this.#discard(this.#mmap(names, writable))
+      return true
+    } catch (error) {
+      if (error instanceof GrantError && error.code === 'EINVAL' && error.syscall === 'mmap') return false
+      throw error
+    }
   }
 
-  unmap(id: number, force: boolean): void {
-    const record = this.#get(id)
-    const { data, status } = record
-    if (force) {
-      this.#device.replaceMapping(data.address, data.count * PAGE_SIZE)
-      record.zeroed = true
-      this.#device.unmap(data.index, data.count)
-    } else {
-      this.#release(data)
-      this.#records.delete(id)
+  #release(mapping: Mapping): void {
+    const { count, address, slot } = mapping
+    if (mapping.memory === 'mapped') {
+      this.#ledger.release(slot, () => this.#device.munmap(address, count * PAGE_SIZE))
+      mapping.memory = 'none'
     }
+    this.#forget(mapping)
+  }
+
+  #forget(mapping: Mapping): void {
+    if (mapping.known) this.#device.unmap(mapping.index, mapping.count)
+    mapping.known = false
+  }
+
+  /** For what nobody waits for: what fails is tried again later. */
+  #discard(mapping: Mapping): void {
+    this.#strays.push(mapping)
+    this.#retryStrays()
+  }
+
+  #retryStrays(): void {
+    this.#strays = this.#strays.filter((mapping) => {
+      try {
+        this.#release(mapping)
+        return false
+      } catch {
+        return true
+      }
+    })
+  }
+
+  /** A step that fails leaves the rest as it is, and can be tried again from there. */
+  unmap(id: number, force: boolean): void {
+    const { data, status } = this.#get(id)
+    if (force && data.memory === 'mapped') {
+      this.#device.replaceMapping(data.address, data.count * PAGE_SIZE)
+      data.memory = 'zeroed'
+    }
+    if (data.memory === 'zeroed') this.#forget(data)
+    else this.#release(data)
     // After the data: this is what tells the granter that all of it is gone.
     if (status) {
       detach(status.view)
       this.#release(status.mapping)
-      record.status = undefined
     }
+    if (data.memory === 'none') this.#records.delete(id)
   }
 
   unreserve(id: number): void {
-    const { data, zeroed } = this.#get(id)
-    if (!zeroed) throw new GrantError('ERR_GRANTS_PROTOCOL', `mapping ${id} is still in use`)
-    munmap(data.address, data.count * PAGE_SIZE)
-    this.#ledger.clear(data.slot)
+    const { data } = this.#get(id)
+    if (data.memory !== 'zeroed') throw new GrantError('ERR_GRANTS_PROTOCOL', `mapping ${id} is still in use`)
+    this.#ledger.release(data.slot, () => munmap(data.address, data.count * PAGE_SIZE))
     this.#records.delete(id)
   }
 
@@ -151,10 +189,21 @@ export class MapActor {
 
   /** Everything goes. With force, views may still exist: their memory becomes zero pages. */
   close(force: boolean): void {
-    for (const [id, { zeroed }] of [...this.#records]) {
-      if (!zeroed) this.unmap(id, force)
+    for (const id of [...this.#records.keys()]) {
+      if (!this.#unmapped(id, force)) this.#unmapped(id, force)
     }
+    this.#retryStrays()
     this.#device.close()
+  }
+
+  /** One that cannot be let go must not keep the others, nor the device open. */
+  #unmapped(id: number, force: boolean): boolean {
+    try {
+      this.unmap(id, force)
+      return true
+    } catch {
+      return false
+    }
   }
 
   #get(id: number): MapRecord {

@@ -9,6 +9,9 @@ import type { ErrorEnvelope } from './envelope.js'
  */
 export const RequestField = { requestId: 0, op: 1, a: 2, b: 3, c: 4, d: 5, stride: 6 } as const
 
+/** Requests in one batch at most: a longer one would hold up the answers to its first. */
+export const MAX_BATCH = 1024
+
 export const Op = {
   /** a = domid, b = pages, c = ShareFlag bits → grant id, address, one reference per page */
   share: 1,

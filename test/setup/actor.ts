@@ -1,0 +1,95 @@
+import { DeviceActor } from '../../dist/src/actor/device-actor.js'
+import { createLedgerBuffer } from '../../dist/src/actor/ledger-buffer.js'
+import type { ClientSession } from '../../dist/src/actor/session.js'
+import type { GrantDevice } from '../../dist/src/device/seam.js'
+import type { GrantError } from '../../dist/src/errors.js'
+import { fromEnvelope } from '../../dist/src/protocol/envelope.js'
+import { type BudgetOptions, Op, type Reply, type SessionEvent } from '../../dist/src/protocol/messages.js'
+
+/** An actor in this thread, over a device of the test's, with what went wrong unasked. */
+export function startActor(device: GrantDevice, budget: Partial<BudgetOptions> = {}) {
+  const errors: GrantError[] = []
+  const actor = new DeviceActor(device, {
+    server: 'test',
+    budget: { maxPages: undefined, maxPagesPerDomain: undefined, maxQueue: 1000, headroom: 0, ...budget },
+    scrub: false,
+    ledger: createLedgerBuffer(),
+    onError: (error) => errors.push(error as GrantError),
+  })
+  return { actor, errors, client: () => new ActorClient(actor) }
+}
+
+/** A client without a thread: asks, sends what it has asked as one batch, and keeps the answers. */
+export class ActorClient {
+  readonly session: ClientSession
+  /** By request: the values, or the error. */
+  readonly answers = new Map<number, number[] | GrantError>()
+  readonly events: SessionEvent[] = []
+  readonly #actor: DeviceActor
+  #batch: number[] = []
+  #next = 1
+
+  constructor(actor: DeviceActor) {
+    this.#actor = actor
+    this.session = actor.connect(
+      (event) => {
+        if (event.type === 'reply') this.#take(event.reply)
+        else this.events.push(event)
+      },
+      () => {},
+    )
+  }
+
+  /** @returns the number of the request */
+  ask(op: number, a: number, b = 0, c = 0, d = 0): number {
+    this.#batch.push(this.#next, op, a, b, c, d)
+    return this.#next++
+  }
+
+  /** Resolves when everything asked has been answered or waits. */
+  async send(): Promise<void> {
+    const batch = Float64Array.from(this.#batch)
+    this.#batch = []
+    this.#take(await this.#actor.submit(this.session, batch))
+  }
+
+  /** Shares and gives the id of the grant. */
+  async share(domid: number, pages: number, flags = 0): Promise<number> {
+    const request = this.ask(Op.share, domid, pages, flags)
+    await this.send()
+    return this.id(request)
+  }
+
+  id(request: number): number {
+    const answer = this.answers.get(request)
+    if (!Array.isArray(answer)) throw answer ?? new Error(`request ${request} has not been answered`)
+    return answer[0]!
+  }
+
+  /** Of these requests: 'ok', the code of the error, or 'waiting'. */
+  fates(requests: number[]): string[] {
+    return requests.map((request) => {
+      const answer = this.answers.get(request)
+      if (answer === undefined) return 'waiting'
+      return Array.isArray(answer) ? 'ok' : answer.code
+    })
+  }
+
+  end(): void {
+    this.#actor.end(this.session)
+  }
+
+  #take({ done, failed }: Reply): void {
+    for (let at = 0; at < done.length; at += 2 + done[at + 1]!)
+      this.#answer(done[at]!, [...done.subarray(at + 2, at + 2 + done[at + 1]!)])
+    for (const { requestId, error } of failed) this.#answer(requestId, fromEnvelope(error) as GrantError)
+  }
+
+  #answer(request: number, answer: number[] | GrantError): void {
+    if (this.answers.has(request)) throw new Error(`request ${request} was answered twice`)
+    this.answers.set(request, answer)
+  }
+}
+
+/** Lets the actor take the turn it has scheduled. */
+export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

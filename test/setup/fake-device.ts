@@ -1,0 +1,103 @@
+import { constants } from 'node:os'
+import { MAP_ANONYMOUS, MAP_PRIVATE, mapZeroPages, mmap, munmap } from '../../dist/src/device/libc.js'
+import type { Allocation, DeviceLimits, GrantDevice } from '../../dist/src/device/seam.js'
+import { GrantError } from '../../dist/src/errors.js'
+
+type Call = 'allocate' | 'deallocate' | 'setUnmapNotify' | 'mmap' | 'munmap' | 'replaceMapping'
+
+const PAGE = 4096
+
+/** As much of a driver as the actor needs, in this thread: what is called is logged, and fails when told to. */
+export class FakeDevice implements GrantDevice {
+  readonly path = '/dev/fake'
+  readonly log: string[] = []
+  limit: number | undefined
+  /** Entries left in the grant table. */
+  table: number
+  /** Pages counted against the limit; a test may spoil it, as the driver's bug does. */
+  used = 0
+  closed = false
+  readonly mapped = new Map<number, number>()
+  readonly #failures: [Call, string][] = []
+  #index = 0
+  #ref = 8
+
+  constructor({ limit, table = Infinity }: { limit?: number; table?: number } = {}) {
+    this.limit = limit
+    this.table = table
+  }
+
+  /** The next call of this kind fails. */
+  failNext(call: Call, code: string): void {
+    this.#failures.push([call, code])
+  }
+
+  /** What has been called since the last time this was asked. */
+  taken(): string[] {
+    return this.log.splice(0)
+  }
+
+  allocate(domid: number, flags: number, count: number): Allocation {
+    this.#enter('allocate', domid, flags, count)
+    const limit = this.limit ?? Infinity
+    if (limit >= 0 && this.used + count > limit) throw fail('ENOSPC', 'allocate')
+    const index = this.#index
+    // As the driver: what fails after the limit check has used up its range.
+    this.#index += count * PAGE
+    if (count > this.table) throw fail('ENOSPC', 'allocate')
+    this.used += count
+    this.table -= count
+    return { index, refs: Uint32Array.from({ length: count }, () => this.#ref++) }
+  }
+
+  deallocate(index: number, count: number): void {
+    this.#enter('deallocate', index / PAGE, count)
+    this.used -= count
+    this.table += count
+  }
+
+  setUnmapNotify(index: number, action: number, port: number): void {
+    this.#enter('setUnmapNotify', index, action, port)
+  }
+
+  mmap(index: number, count: number): number {
+    this.#enter('mmap', index / PAGE, count)
+    const flags = MAP_PRIVATE | MAP_ANONYMOUS
+    const address = mmap({ length: count * PAGE, prot: 3, flags, what: 'fake pages' })
+    this.mapped.set(address, count * PAGE)
+    return address
+  }
+
+  munmap(address: number, length: number): void {
+    this.#enter('munmap')
+    if (this.mapped.get(address) !== length) throw fail('EINVAL', 'munmap')
+    this.mapped.delete(address)
+    munmap(address, length)
+  }
+
+  replaceMapping(address: number, length: number): void {
+    this.#enter('replaceMapping')
+    if (this.mapped.get(address) !== length) throw fail('EINVAL', 'mmap')
+    this.mapped.delete(address)
+    mapZeroPages(address, length)
+  }
+
+  limits(): DeviceLimits {
+    return { limit: this.limit, tableCapacity: 32_768 }
+  }
+
+  close(): void {
+    this.closed = true
+  }
+
+  #enter(call: Call, ...args: number[]): void {
+    this.log.push([call, ...args].join(' '))
+    const at = this.#failures.findIndex(([failing]) => failing === call)
+    if (at >= 0) throw fail(this.#failures.splice(at, 1)[0]![1], call)
+  }
+}
+
+function fail(code: string, call: string): GrantError {
+  const errno = -constants.errno[code as keyof typeof constants.errno]
+  return new GrantError(code, `${call}: ${code}`, { errno, syscall: call })
+}
