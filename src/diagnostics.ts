@@ -29,6 +29,16 @@ const names: Name[] = [
 const channels = Object.fromEntries(names.map((name) => [name, channel(name)])) as Record<Name, Channel>
 const debug = debuglog('xen-grants')
 
+/** A call of the public API: when it rejects, 'xen-grants:error' says so. */
+export async function published<T>(operation: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call()
+  } catch (error) {
+    publish('xen-grants:error', () => ({ operation, error: error as Error }))
+    throw error
+  }
+}
+
 export function publish<N extends Name>(name: N, message: () => DiagnosticMessages[N]): void {
   const target = channels[name]
   if (!target.hasSubscribers && !debug.enabled) return

@@ -13,6 +13,12 @@ describe('the examples', () => {
     expect(stdout).not.toBe('')
   })
 
+  it('prometheus.mjs shows what it has done', async () => {
+    const { stdout } = await finished(node('examples/prometheus.mjs'))
+    expect(stdout).toContain('xen_grants_pages 16')
+    expect(stdout).toContain('xen_grants_failures_total{operation="share",code="ERR_GRANTS_QUOTA"} 1')
+  })
+
   it('the one in the README is the quick start, word for word', () => {
     const shown = readFileSync('README.md', 'utf8').match(/```js\n([\s\S]*?)```/)?.[1]
     expect(shown).toBe(readFileSync('examples/quick-start.mjs', 'utf8'))

@@ -27,10 +27,6 @@ export class Admission {
     this.#retry = retry
   }
 
-  get waiting(): number {
-    return this.#waiting.length
-  }
-
   /** Considers everybody who waits, then the new ones. */
   admit(fresh: ShareRequest[]): void {
     const candidates = [...this.#waiting, ...fresh]

@@ -110,16 +110,22 @@ export class DeviceActor {
   #receive(request: Request): void {
     try {
       checkRequest(request)
+      const { pending } = request.session
+      if (pending.has(request.id)) {
+        throw new GrantError('ERR_GRANTS_PROTOCOL', `request ${request.id} has not been answered yet`)
+      }
       if (this.#closed || request.session.ended) throw closedError()
       if (request.op === Op.share) {
         if (this.#closing) throw closedError()
         const { maxQueue } = this.#options.budget
-        if (this.#queued() + this.#admission.waiting >= maxQueue) throw busyError(maxQueue)
+        // Of this client alone: what another has sent is not this one's to suffer for.
+        if (pending.size >= maxQueue) throw busyError(maxQueue)
       }
     } catch (error) {
       request.fail(error)
       return
     }
+    request.accept()
     request.session.enqueue(request)
   }
 

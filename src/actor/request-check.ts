@@ -24,9 +24,10 @@ const largest: Record<number, readonly number[]> = {
   [Op.requestUnshare]: [Number.MAX_SAFE_INTEGER],
 }
 
-/** A share of no pages is none. */
+/** A share of no pages is none, and grants are numbered from 1. */
 function smallest(op: number, argument: number): number {
-  return op === Op.share && argument === 1 ? 1 : 0
+  if (op === Op.share) return argument === 1 ? 1 : 0
+  return argument === 0 && op !== Op.cancel ? 1 : 0
 }
 
 /**

@@ -44,6 +44,7 @@ export class Request {
   readonly d: number
   readonly session: ClientSession
   #batch: Batch | undefined
+  #accepted = false
 
   constructor(session: ClientSession, batch: Batch, numbers: Float64Array, at: number) {
     this.session = session
@@ -56,7 +57,18 @@ export class Request {
     this.d = numbers[at + RequestField.d]!
   }
 
+  /** From now on its id stands for it, until it is answered. */
+  accept(): void {
+    this.#accepted = true
+    this.session.pending.add(this.id)
+  }
+
+  #answered(): void {
+    if (this.#accepted) this.session.pending.delete(this.id)
+  }
+
   complete(values: readonly number[] | Float64Array = []): void {
+    this.#answered()
     if (this.#batch) {
       this.#batch.settle(this.id, values)
       return
@@ -69,6 +81,7 @@ export class Request {
   }
 
   fail(error: unknown): void {
+    this.#answered()
     if (this.#batch) {
       this.#batch.fail(this.id, error)
       return

@@ -7,6 +7,8 @@ export class ClientSession {
   /** Received, not carried out. Consumed from `#head` so that taking one is cheap however long the queue. */
   #queue: Request[] = []
   #head = 0
+  /** Ids of all requests that have been accepted and not answered. */
+  readonly pending = new Set<number>()
   /** Requests that wait for pages or leases, by id. */
   readonly waiting = new Map<number, Request>()
   /** Grants this client has a lease of. */

@@ -1,7 +1,7 @@
 import { createHistogram, performance, type RecordableHistogram } from 'node:perf_hooks'
 import { MessagePort } from 'node:worker_threads'
 import { checkBoolean, checkOptions, invalidArgType } from '../arguments.js'
-import { publish } from '../diagnostics.js'
+import { publish, published } from '../diagnostics.js'
 import { closedError, GrantError } from '../errors.js'
 import { checkFillers, IN_PLACE_BELOW } from '../fill/filler-options.js'
 import { type FillerOptions, FillerPool } from '../fill/pool.js'
@@ -171,7 +171,11 @@ export class GrantClient {
    *
    * @throws GrantError ERR_GRANTS_UNSHARED when the grant is gone
    */
-  async attach(handle: GrantHandle): Promise<Grant> {
+  attach(handle: GrantHandle): Promise<Grant> {
+    return published('attach', () => this.#attach(handle))
+  }
+
+  async #attach(handle: GrantHandle): Promise<Grant> {
     const { server, id } = checkHandle(handle)
     if (server !== this.#context.server) throw invalidArgType('handle', 'a handle of the same server', handle)
     if (this.#closing) throw closedError()

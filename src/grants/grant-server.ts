@@ -7,6 +7,7 @@ import { type CloseOptions, GrantClient } from '../client/grant-client.js'
 import type { ShareOptions } from '../client/share-options.js'
 import type { ClientStats } from '../client/stats.js'
 import { assertSupported } from '../client/support.js'
+import { publish } from '../diagnostics.js'
 import { closedError, diedError, type GrantError } from '../errors.js'
 import { fromEnvelope } from '../protocol/envelope.js'
 import type { DeviceControl, DeviceNotice } from '../protocol/messages.js'
@@ -79,7 +80,7 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
     const thread = await DeviceThread.start('device.js', data, signal)
     thread.on('message', (message) => {
       const notice = message as DeviceNotice
-      if (notice.type === 'error') this.emit('error', fromEnvelope(notice.error))
+      if (notice.type === 'error') this.#report(fromEnvelope(notice.error))
     })
     const client = await GrantClient.connect(connectTo(thread), { fillers })
     const ended = new Promise<void>((resolve) => {
@@ -178,7 +179,7 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
     if (died && !this.#closing && this.#options.restart && !this.#tooOften()) {
       this.#session = this.#start()
       this.#session.catch((error) => this.#giveUp(error))
-      this.emit('error', died)
+      this.#report(died)
       return
     }
     if (died) this.#giveUp(died)
@@ -188,6 +189,11 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
   #giveUp(error: Error): void {
     this.#failed = error
     this.emit('close')
+    this.#report(error)
+  }
+
+  #report(error: Error): void {
+    publish('xen-grants:error', () => ({ operation: 'device worker', error }))
     this.emit('error', error)
   }
 

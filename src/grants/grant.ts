@@ -1,11 +1,12 @@
 import { checkOptions, checkSignal } from '../arguments.js'
 import type { Connection } from '../client/connection.js'
 import type { ThreadContext } from '../client/thread-context.js'
-import { publish } from '../diagnostics.js'
+import { publish, published } from '../diagnostics.js'
 import type { GrantError } from '../errors.js'
 import type { EventChannel } from '../events/event-channel.js'
 import type { FillResult } from '../fill/fill.js'
-import { SharedPages } from '../pages/shared-pages.js'
+import type { FillSource } from '../fill/source.js'
+import { type FillOptions, type RunOptions, SharedPages } from '../pages/shared-pages.js'
 import { notifyArguments, type UnmapNotifyOptions } from '../pages/unmap-notify.js'
 import type { GrantOffer } from '../peer/offer.js'
 import { PeerWatch } from '../peer/peer-watch.js'
@@ -112,6 +113,14 @@ export class Grant extends SharedPages {
     publish('xen-grants:fill', () => ({ id, domid, bytes, slices, milliseconds }))
   }
 
+  override fill(source: FillSource, options?: FillOptions): Promise<FillResult> {
+    return published('fill', () => super.fill(source, options))
+  }
+
+  override run(module: URL | string, options?: RunOptions): Promise<unknown[]> {
+    return published('run', () => super.run(module, options))
+  }
+
   /** @internal */
   protected override get fillerGrant(): FillerGrant {
     const { id, domid, pages } = this
@@ -127,7 +136,10 @@ export class Grant extends SharedPages {
   async setUnmapNotify(options: UnmapNotifyOptions): Promise<void> {
     const { offset, action, port } = notifyArguments(options, this.pages)
     this.mustBeUsable()
-    await this.#context.connection.request(Op.setUnmapNotify, this.id, offset, action, port)
+    const { connection } = this.#context
+    await published('setUnmapNotify', () =>
+      connection.request(Op.setUnmapNotify, this.id, offset, action, port),
+    )
   }
 
   /**
@@ -182,7 +194,12 @@ export class Grant extends SharedPages {
   async unshare(options?: UnshareOptions): Promise<void> {
     const checked = checkUnshare(options)
     if (checked.whenReleased && this.#unsharing.live) await this.#untilReleased(checked)
-    await this.#unsharing.unshare(checked)
+    try {
+      await this.#unsharing.unshare(checked)
+    } catch (error) {
+      publish('xen-grants:error', () => ({ operation: 'unshare', error: error as Error }))
+      throw error
+    }
     if (this.#watch) await this.#watch.ended()
   }
 

@@ -17,7 +17,7 @@ export interface ServerOptions {
   maxPages?: number
   /** The same for each domain. Default: none. */
   maxPagesPerDomain?: number
-  /** Requests that may wait at the device worker before share() rejects with ERR_GRANTS_BUSY. Default 65536. */
+  /** Requests of one thread that may be unanswered before its share() rejects with ERR_GRANTS_BUSY. Default 65536. */
   maxQueue?: number
   /**
    * Grant table entries this server leaves to others: the domain's PV disks and network take theirs from the same

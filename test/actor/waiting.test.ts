@@ -97,16 +97,40 @@ describe('who waits for the budget', () => {
     expect(one.fates([...all, more])).toEqual(['waiting', 'waiting', 'waiting', 'ERR_GRANTS_BUSY'])
   })
 
-  it('is forgotten with its client, even when two of its requests have one number', async () => {
+  it('is not refused for what another client has sent', async () => {
+    const { client, actor } = start({ maxPages: 2, maxQueue: 3 })
+    const [one, two] = [client(), client()]
+    const flood = Array.from({ length: 100 }, () => one.ask(Op.detach, 5))
+    const sent = one.send()
+    const share = two.ask(Op.share, 7, 1)
+    await Promise.all([sent, two.send()])
+    expect([two.fates([share]), new Set(one.fates(flood))]).toEqual([['ok'], new Set(['ok'])])
+    expect(actor.stats().queued).toBe(0)
+  })
+
+  it('is forgotten with its client', async () => {
     const { client, actor } = start({ maxPages: 1 })
     const [one, two] = [client(), client()]
     const grant = await one.share(7, 1)
-    await actor.submit(two.session, Float64Array.from([9, 1, 7, 1, wait, 0, 9, 1, 7, 1, wait, 0]))
+    for (let i = 0; i < 2; i++) two.ask(Op.share, 7, 1, wait)
+    await two.send()
     two.end()
     one.ask(Op.unshare, grant)
     await one.send()
     await turn()
     expect(actor.stats()).toMatchObject({ grants: 0, pages: 0, waiting: 0 })
+  })
+
+  it('may not give two requests one number: the second could be neither withdrawn nor forgotten', async () => {
+    const { client, actor } = start({ maxPages: 1 })
+    const [one, two] = [client(), client()]
+    await one.share(7, 1)
+    const { failed } = await actor.submit(
+      two.session,
+      Float64Array.from([9, 1, 7, 1, wait, 0, 9, 1, 7, 1, wait, 0]),
+    )
+    expect(failed).toMatchObject([{ requestId: 9, error: { fields: { code: 'ERR_GRANTS_PROTOCOL' } } }])
+    expect(actor.stats().waiting).toBe(1)
   })
 })
 
