@@ -16,7 +16,8 @@ import { Report } from './lib/report.mjs'
 const USAGE = `usage: node test/xen/run.mjs [options]
 
   --only <text>        run the tests whose "suite > name" contains this text
-  --timeout <seconds>  end the machine after this long (600; 1200 with --bench)
+  --timeout <seconds>  end the machine after this long (900; 1200 with --bench)
+  --slow               run the suites of test/xen/slow instead, which are no part of the usual run
   --bench              run the benchmarks of bench/xen instead of the tests
   --keep               keep the work directory and print the QEMU command
   --shell              no tests: a shell in dom0 on this terminal (Ctrl-A X ends it)
@@ -29,11 +30,12 @@ function readArguments() {
         only: { type: 'string', default: '' },
         timeout: { type: 'string' },
         bench: { type: 'boolean', default: false },
+        slow: { type: 'boolean', default: false },
         keep: { type: 'boolean', default: false },
         shell: { type: 'boolean', default: false },
       },
     })
-    const seconds = Number(values.timeout ?? (values.bench ? 1200 : 600))
+    const seconds = Number(values.timeout ?? (values.bench ? 1200 : 900))
     if (!(seconds > 0)) throw new Error(`--timeout takes a number of seconds, not "${values.timeout}"`)
     return { ...values, seconds }
   } catch (error) {
@@ -96,7 +98,7 @@ process.on('exit', () => {
 const seed = seedOf(process.env)
 const parts = findParts()
 const peers = compilePeers(work)
-const suites = options.bench ? 'bench/xen' : 'test/xen/suites'
+const suites = options.bench ? 'bench/xen' : options.slow ? 'test/xen/slow' : 'test/xen/suites'
 const config = { only: options.only, shell: options.shell, suites, seed }
 const image = buildImage(parts, { work, peers, config })
 const command = qemuCommand(work, { ...parts, image }, { interactive: options.shell })

@@ -117,7 +117,12 @@ export default {
         assert.ok(device.bindUnbound(999) >= 1, 'a domain that may come')
         assert.throws(() => device.bindVirq(100), refused('EINVAL'))
         assert.throws(() => device.bindVirq(VIRQ_TIMER), refused('EEXIST'))
-        device.unbind(device.bindVirq(VIRQ_CON_RING))
+        try {
+          device.unbind(device.bindVirq(VIRQ_CON_RING))
+        } catch (error) {
+          // xenconsoled has it once guests have been started.
+          assert.equal(error.code, 'EEXIST')
+        }
       },
     },
     {
