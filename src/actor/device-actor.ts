@@ -211,9 +211,12 @@ export class DeviceActor {
     }
     this.#device.setUnmapNotify(record.index + offset, action, port)
     const page = Math.floor(offset / PAGE_SIZE)
-    if (action !== 0) record.armed ??= new Map()
-    if (action === 0) record.armed?.delete(page)
-    else record.armed?.set(page, offset)
+    if (action === 0) {
+      record.armed?.delete(page)
+    } else {
+      record.armed ??= new Map()
+      record.armed.set(page, offset)
+    }
     request.complete()
   }
 

@@ -79,11 +79,6 @@ export class Connection {
     return this.#lost !== undefined
   }
 
-  /** Requests that have not been answered. */
-  get pending(): number {
-    return this.#pending.size
-  }
-
   /**
    * @returns the values of the answer, see `Op`
    * @throws GrantError ERR_GRANTS_BUSY for a share when `maxQueue` requests are pending

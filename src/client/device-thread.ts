@@ -71,10 +71,6 @@ export class DeviceThread extends EventEmitter<DeviceThreadEvents> {
     return this.#died
   }
 
-  get threadId(): number {
-    return this.#worker.threadId
-  }
-
   post(message: unknown, transfer: readonly Transferable[] = []): void {
     this.#worker.postMessage(message, transfer)
   }
