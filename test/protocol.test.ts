@@ -99,7 +99,7 @@ describe('a port is closed on', () => {
 describe('a request is refused with ERR_GRANTS_PROTOCOL', () => {
   const wrong = [-1, 0.5, Number.NaN, Infinity, -Infinity, 2 ** 53, Number.MAX_VALUE]
   const cases: [string, number[]][] = [
-    ...[0, 8, -1, 1.5, Number.NaN, Infinity, 2 ** 31].map((op): [string, number[]] => [
+    ...[0, 9, -1, 1.5, Number.NaN, Infinity, 2 ** 31].map((op): [string, number[]] => [
       `operation ${op}`,
       [op, 1, 1, 0, 0],
     ]),
@@ -123,6 +123,10 @@ describe('a request is refused with ERR_GRANTS_PROTOCOL', () => {
     ...[2 ** 32, ...wrong].map((port): [string, number[]] => [
       `port ${port}`,
       [Op.setUnmapNotify, 1, 0, 2, port],
+    ]),
+    ...[0x7ff0, ...wrong].map((domid): [string, number[]] => [
+      `looking for domain ${domid}`,
+      [Op.domainExists, domid, 0, 0, 0],
     ]),
     ...wrong.map((id): [string, number[]] => [`withdrawing ${id}`, [Op.cancel, id, 0, 0, 0]]),
   ]

@@ -139,6 +139,39 @@ describe('a grant that was offered', () => {
   })
 })
 
+describe('a peer whose whole domain is destroyed', () => {
+  it('has let go, although nobody is left to say so', async () => {
+    const { refs, writable, status } = await grant.offer()
+    const peer = await world.xen.domain(7).map([status.ref], { writable: true })
+    const data = await world.xen.domain(7).map(refs, { writable })
+    peer.bytes.set([1, 1], status.offset)
+    expect(grant.peer).toBe('mapped')
+    const released = grant.released()
+    await world.xen.domain(7).destroy()
+    expect(await released).toBe('released')
+    await grant.unshare()
+    expect((await world.xen.counters()).deferred).toBe(0)
+    await Promise.all([peer.unmap(), data.unmap()])
+  })
+
+  it('keeps nobody waiting who never mapped', async () => {
+    await grant.offer()
+    await world.xen.domain(7).destroy()
+    expect(await grant.released()).toBe('released')
+  })
+
+  it('no longer counts among the deferred pages', async () => {
+    const { status } = await grant.offer()
+    const peer = await world.xen.domain(7).map([status.ref], { writable: true })
+    peer.bytes.set([1, 1], status.offset)
+    await grant.unshare({ whenReleased: true, timeout: 5 })
+    expect((await server.stats()).deferred).toMatchObject({ pages: 3, draining: 0 })
+    await world.xen.domain(7).destroy()
+    expect((await server.stats()).deferred).toMatchObject({ pages: 3, draining: 3 })
+    await peer.unmap()
+  })
+})
+
 describe('an offer that is none', () => {
   it.each([
     [{ refs: 'x', writable: false, status: { ref: 9, offset: 0 } }],

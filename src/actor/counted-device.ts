@@ -47,6 +47,10 @@ export class CountedDevice implements GrantDevice {
     return this.#device.limits()
   }
 
+  domainExists(domid: number): boolean | undefined {
+    return this.#device.domainExists(domid)
+  }
+
   close(): void {
     this.#device.close()
   }

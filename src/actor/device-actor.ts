@@ -196,6 +196,9 @@ export class DeviceActor {
         case Op.cancel:
           this.#cancel(request)
           return
+        case Op.domainExists:
+          this.#domainExists(request)
+          return
       }
     } catch (error) {
       request.fail(error)
@@ -218,6 +221,11 @@ export class DeviceActor {
       record.armed.set(page, offset)
     }
     request.complete()
+  }
+
+  #domainExists(request: Request): void {
+    const exists = this.#device.domainExists(request.a)
+    request.complete(exists === undefined ? [] : [Number(exists)])
   }
 
   #cancel(request: Request): void {

@@ -22,12 +22,13 @@ const largest: Record<number, readonly number[]> = {
   ],
   [Op.cancel]: [Number.MAX_SAFE_INTEGER],
   [Op.requestUnshare]: [Number.MAX_SAFE_INTEGER],
+  [Op.domainExists]: [DOMID_FIRST_RESERVED - 1],
 }
 
-/** A share of no pages is none, and grants are numbered from 1. */
+/** A share of no pages is none, and grants are numbered from 1; requests and domains from 0. */
 function smallest(op: number, argument: number): number {
   if (op === Op.share) return argument === 1 ? 1 : 0
-  return argument === 0 && op !== Op.cancel ? 1 : 0
+  return argument === 0 && op !== Op.cancel && op !== Op.domainExists ? 1 : 0
 }
 
 /**

@@ -10,6 +10,7 @@ import type { GrantPool, GrantPoolHandle, PoolOptions } from '../grants/grant-po
 import { checkHandle, type GrantHandle } from '../grants/handle.js'
 import { makePool } from '../grants/make-pool.js'
 import { Deferred } from '../peer/deferred.js'
+import { domainExistsOver } from '../peer/domain-exists.js'
 import { StatusBoard } from '../peer/status-board.js'
 import { Op, type SessionEvent, ShareFlag } from '../protocol/messages.js'
 import { Connection } from './connection.js'
@@ -73,9 +74,11 @@ export class GrantClient {
             const pool = new FillerPool(checkedFillers, () => {})
             const inPlaceBelow = checkedFillers.inPlaceBelow ?? IN_PLACE_BELOW
             const board = new StatusBoard((domid) => client!.share({ domid, pages: 1, writable: true }))
-            const deferred = new Deferred()
+            const domainExists = domainExistsOver(connection)
+            const deferred = new Deferred(domainExists)
+            const peers = { board, deferred, domainExists }
             const shared = { connection, fillers: pool, inPlaceBelow, memory, server, deviceThread }
-            client = new GrantClient({ ...shared, grants, board, deferred })
+            client = new GrantClient({ ...shared, ...peers, grants })
             resolve(client)
           } else {
             if (client) client.#handle(event)
@@ -215,7 +218,7 @@ export class GrantClient {
     const ms = (p: number): number => (this.#latency.count === 0 ? 0 : this.#latency.percentile(p) / 1e6)
     return {
       ...device,
-      deferred: this.#context.deferred.stats(device.freePerIteration),
+      deferred: await this.#context.deferred.stats(device.freePerIteration),
       shareLatency: {
         count: this.#latency.count,
         p50: ms(50),

@@ -1,6 +1,7 @@
 import type { Grant } from '../grants/grant.js'
 import type { PagesContext } from '../pages/shared-pages.js'
 import type { Deferred } from '../peer/deferred.js'
+import type { DomainExists } from '../peer/domain-exists.js'
 import type { StatusBoard } from '../peer/status-board.js'
 import type { Connection } from './connection.js'
 
@@ -14,4 +15,5 @@ export interface ThreadContext extends PagesContext {
   readonly grants: Map<number, Grant>
   readonly board: StatusBoard
   readonly deferred: Deferred
+  readonly domainExists: DomainExists
 }

@@ -11,6 +11,7 @@ import {
 import { describeErrno, systemCallError } from '../errors.js'
 import { AllocationMap } from './allocations.js'
 import { bytesOf, openDeviceFile, pages, readNumber, wrongDevice } from './device-file.js'
+import { domainExists } from './domain-exists.js'
 import { ioctl, MAP_SHARED, mapZeroPages, mmap, munmap, PROT_READ, PROT_WRITE } from './libc.js'
 import type { XenDevice } from './open-failure.js'
 import type { Allocation, DeviceLimits, GrantDevice } from './seam.js'
@@ -105,6 +106,10 @@ export class GntallocDevice implements GrantDevice {
   limits(): DeviceLimits {
     // Linux tells no one how large the grant table is, so tableCapacity stays unknown.
     return { limit: readNumber(LIMIT_FILE), freePerIteration: readNumber(FREE_PER_ITERATION_FILE) }
+  }
+
+  domainExists(domid: number): boolean | undefined {
+    return domainExists(domid)
   }
 
   close(): void {

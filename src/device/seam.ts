@@ -65,6 +65,12 @@ export interface GrantDevice {
 
   limits(): DeviceLimits
 
+  /**
+   * Whether Xen knows the domain. One that is gone maps nothing any more, whatever it said last.
+   * @returns undefined when this process may not ask
+   */
+  domainExists(domid: number): boolean | undefined
+
   /** Closes the file and frees its pages: at once if none of it is mapped, all of them with the last mapping otherwise. */
   close(): void
 }

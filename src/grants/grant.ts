@@ -151,7 +151,8 @@ export class Grant extends SharedPages {
   async offer(options?: OfferOptions): Promise<GrantOffer> {
     const { channel } = checkOptions<OfferOptions>('options', options, ['channel'])
     this.mustBeUsable()
-    this.#watch ??= new PeerWatch(this.#context.board, this.#context.deferred)
+    const { board, deferred, domainExists } = this.#context
+    this.#watch ??= new PeerWatch(board, deferred, domainExists)
     const status = await this.#watch.status(this.domid, channel)
     return { refs: [...this.#refs], writable: this.writable, status }
   }
@@ -162,8 +163,8 @@ export class Grant extends SharedPages {
   }
 
   /**
-   * Resolves with 'released' when the peer has mapped the pages and let go of them, in order or by dying, and with
-   * 'unknown' when that cannot be told.
+   * Resolves with 'released' when the peer has mapped the pages and let go of them, in order or by dying, or when its
+   * whole domain is gone, and with 'unknown' when that cannot be told.
    */
   async released(options?: ReleasedOptions): Promise<PeerState> {
     const { signal } = checkOptions<ReleasedOptions>('options', options, ['signal'])

@@ -1,3 +1,4 @@
+import type { DomainExists } from './domain-exists.js'
 import type { StatusSlot } from './status-board.js'
 
 /** Pages taken back while the peer still mapped them: the kernel frees them late. */
@@ -25,12 +26,19 @@ const DEFAULT_PER_SECOND = 10
 /** Counts and ages what this thread knows to be deferred. There is no way to ask the kernel. */
 export class Deferred {
   #entries: Entry[] = []
+  readonly #domainExists: DomainExists
 
-  add(pages: number, slot: StatusSlot, now = performance.now()): void {
-    this.#entries.push({ pages, since: now, slot, releasedAt: undefined })
+  constructor(domainExists: DomainExists) {
+    this.#domainExists = domainExists
   }
 
-  stats(perSecond: number | undefined, now = performance.now()): DeferredStats {
+  add(pages: number, slot: StatusSlot): void {
+    this.#entries.push({ pages, since: performance.now(), slot, releasedAt: undefined })
+  }
+
+  async stats(perSecond: number | undefined): Promise<DeferredStats> {
+    await this.#lookForDomains()
+    const now = performance.now()
     this.#drain(perSecond ?? DEFAULT_PER_SECOND, now)
     const sum = (entries: Entry[]): number => entries.reduce((total, { pages }) => total + pages, 0)
     return {
@@ -39,6 +47,18 @@ export class Deferred {
       draining: sum(this.#entries.filter(({ releasedAt }) => releasedAt !== undefined)),
       perSecond,
     }
+  }
+
+  /** A domain that has been destroyed maps nothing any more, and says nothing. */
+  async #lookForDomains(): Promise<void> {
+    const mapped = this.#entries.filter(({ slot }) => slot.state() === 'mapped')
+    const domids = new Set(mapped.map(({ slot }) => slot.domid))
+    await Promise.all(
+      [...domids].map(async (domid) => {
+        if ((await this.#domainExists(domid)) !== false) return
+        for (const { slot } of mapped) if (slot.domid === domid) slot.domainGone()
+      }),
+    )
   }
 
   /** An entry is gone when the kernel has had the time to free its pages: a round of its timer, then by its rate. */

@@ -3,6 +3,7 @@ import { untilAborted } from '../abort.js'
 import { GrantError } from '../errors.js'
 import type { EventChannel } from '../events/event-channel.js'
 import type { Deferred } from './deferred.js'
+import type { DomainExists } from './domain-exists.js'
 import type { GrantOffer } from './offer.js'
 import type { PeerState } from './status.js'
 import type { StatusBoard, StatusSlot } from './status-board.js'
@@ -10,20 +11,24 @@ import type { StatusBoard, StatusSlot } from './status-board.js'
 /** How often the status bytes are looked at, in milliseconds: alone, and beside an event channel that may wake us. */
 const POLL = 20
 const POLL_BESIDE_CHANNEL = 250
+/** How often Xen is asked whether the peer's domain still exists, in milliseconds. */
+const LOOK_FOR_DOMAIN = 1000
 
 /** What one grant knows of its peer. */
 export class PeerWatch {
   readonly #board: StatusBoard
   readonly #deferred: Deferred
+  readonly #domainExists: DomainExists
   #slot: Promise<StatusSlot> | undefined
   #known: StatusSlot | undefined
   #channel: EventChannel | undefined
   #over = false
   #freeing: Promise<void> = Promise.resolve()
 
-  constructor(board: StatusBoard, deferred: Deferred) {
+  constructor(board: StatusBoard, deferred: Deferred, domainExists: DomainExists) {
     this.#board = board
     this.#deferred = deferred
+    this.#domainExists = domainExists
   }
 
   async status(domid: number, channel: EventChannel | undefined): Promise<GrantOffer['status']> {
@@ -50,13 +55,26 @@ export class PeerWatch {
     return this.#known?.state() ?? 'unknown'
   }
 
-  /** Resolves when the peer has mapped the grant and let go of it, or when nothing can be known. */
+  /**
+   * Resolves when the peer has mapped the grant and let go of it, when its domain is gone, or when nothing can be known.
+   */
   async released(signal: AbortSignal | undefined): Promise<PeerState> {
+    let looked = Number.NEGATIVE_INFINITY
     for (;;) {
       const { state } = this
       if (state === 'released' || state === 'unknown') return state
-      await this.#change(signal)
+      if (performance.now() - looked >= LOOK_FOR_DOMAIN) {
+        await untilAborted(this.#lookForDomain(), signal)
+        looked = performance.now()
+      } else {
+        await this.#change(signal)
+      }
     }
+  }
+
+  async #lookForDomain(): Promise<void> {
+    const slot = this.#known
+    if (slot && (await this.#domainExists(slot.domid)) === false) slot.domainGone()
   }
 
   async #change(signal: AbortSignal | undefined): Promise<void> {

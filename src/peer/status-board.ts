@@ -7,8 +7,14 @@ export interface StatusSlot {
   /** Reference of the status page. */
   readonly ref: number
   readonly offset: number
+  readonly domid: number
   /** What the peer says at the moment. */
   state(): PeerState
+  /**
+   * The domain is gone, and its kernel with it, before it could clear the byte: does it in its stead. A later domain of
+   * the same number that maps the grant sets it again.
+   */
+  domainGone(): void
   /** Resolves when the page is given back too, if this was its last slot. Idempotent, never rejects. */
   free(): Promise<void>
 }
@@ -73,6 +79,11 @@ export class StatusBoard {
     return {
       ref: grant.refs[0]!,
       offset,
+      domid,
+      domainGone: () => {
+        grant.bytes[offset + StatusByte.live] = 0
+        grant.bytes[offset + StatusByte.seen] = 1
+      },
       state: () => {
         const { bytes } = grant
         // Each read once: the peer may write between two looks.

@@ -20,7 +20,7 @@ export type PeerState =
   /** Nobody has mapped the grant yet, or whoever did does not follow the convention. */
   | 'never mapped'
   | 'mapped'
-  /** It was mapped, and no longer is. */
+  /** It was mapped, and no longer is; or its domain is gone. */
   | 'released'
   /** The grant was not offered with a status, or the peer has written nonsense. */
   | 'unknown'

@@ -27,6 +27,8 @@ export const Op = {
   cancel: 6,
   /** a = grant id → nothing. Asks the thread that owns the grant to unshare it once its own work on it is done. */
   requestUnshare: 7,
+  /** a = domid → 1 if Xen knows it, 0 if not; nothing when that cannot be asked */
+  domainExists: 8,
 } as const
 
 export const ShareFlag = { writable: 1, wait: 2 } as const

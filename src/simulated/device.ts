@@ -67,6 +67,11 @@ class SimulatedDevice implements GrantDevice {
     return this.#file.connection.request('limits')
   }
 
+  domainExists(domid: number): boolean {
+    this.#file.number('ioctl')
+    return this.#file.connection.request('domainExists', [domid]).exists === 1
+  }
+
   /** Mappings keep their pages, as with the real device, and with them the connection. */
   close(): void {
     if (this.#file.close()) this.#mappings.finishClosing()

@@ -57,6 +57,14 @@ export class SimulatedDomain {
   }
 
   /**
+   * Ends the domain, as its toolstack can at any time: what it has mapped is let go without a word, its event channels are
+   * closed, and the programs that have its devices open lose the connection. There will be no other of its number.
+   */
+  async destroy(): Promise<void> {
+    await this.#context.connection.request('destroyDomain', [this.domid])
+  }
+
+  /**
    * Maps grants, all or none.
    *
    * @param refs grant references; the same one may occur more than once

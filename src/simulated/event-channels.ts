@@ -1,6 +1,7 @@
 import { constants } from 'node:os'
 import { DOMID_FIRST_RESERVED } from '../abi.js'
 import { type GrantError, systemCallError } from '../errors.js'
+import type { Domains } from './domains.js'
 import { EventFile, Port } from './event-file.js'
 
 const { EACCES, EEXIST, EINVAL, ENOSPC, ENOTCONN } = constants.errno
@@ -17,6 +18,11 @@ export class EventChannels {
   readonly #domains = new Map<number, Map<number, Port>>()
   /** Ports bound by programs, or kept by a notification. */
   ports = 0
+  readonly #existing: Domains
+
+  constructor(existing: Domains) {
+    this.#existing = existing
+  }
 
   open(domid: number): EventFile {
     return new EventFile(domid)
@@ -29,10 +35,11 @@ export class EventChannels {
     return this.#bind(file, domid, what).number
   }
 
-  /** @throws GrantError EACCES, EINVAL, ENOSPC */
+  /** @throws GrantError EACCES, ESRCH, EINVAL, ENOSPC */
   bindInterdomain(file: EventFile, domid: number, remotePort: number): number {
     const what = `binding to port ${remotePort} of domain ${domid}`
     if (file.restrictedTo !== undefined && file.restrictedTo !== domid) throw failure(EACCES, what)
+    this.#existing.mustExist(domid, what)
     const remote = this.#domains.get(domid)?.get(remotePort)
     if (remote === undefined || remote.peer !== undefined || remote.remoteDomid !== file.domid)
       throw failure(EINVAL, what)

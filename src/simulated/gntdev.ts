@@ -72,7 +72,7 @@ export class GrantMapDriver {
 
   /** The last piece of a mapping has gone. */
   munmap(file: MapFile, { map }: MapMapping): void {
-    this.#put(map)
+    this.#put(file, map)
     file.mappings--
     if (file.closed) this.#release(file)
   }
@@ -83,7 +83,7 @@ export class GrantMapDriver {
     if (map === undefined)
       throw failure(ENOENT, 'ioctl', `forgetting the map at index ${index}`, file.domid, count)
     file.remove(map)
-    this.#put(map)
+    this.#put(file, map)
   }
 
   /** @throws GrantError EINVAL, ENOENT, EINVAL */
@@ -117,29 +117,31 @@ export class GrantMapDriver {
     return entries
   }
 
+  /** An empty one went with its domain. */
   unmapDirectly(mapping: ForeignMapping): void {
-    this.#unpin(mapping)
+    if (mapping.length > 0) this.#unpin(mapping)
   }
 
   #release(file: MapFile): void {
     if (file.mappings > 0) return
-    for (const map of file.removeAll()) this.#put(map)
+    for (const map of file.removeAll()) this.#put(file, map)
   }
 
   /** One user fewer. After the last the granter's pages are let go: byte first, then event. */
-  #put(map: GrantMap): void {
+  #put(file: MapFile, map: GrantMap): void {
     map.users--
     if (map.users > 0) return
     this.maps--
     const { entries, notification } = map
+    const speaks = !file.silenced
     if (entries !== undefined) {
-      if (clearsByte(notification)) {
+      if (speaks && clearsByte(notification)) {
         const { frame } = entries[Math.floor(notification.offset / PAGE_SIZE)]!
         this.#memory.clearByte(frame, notification.offset % PAGE_SIZE)
       }
       this.#unpin(entries)
     }
-    notification?.port?.send()
+    if (speaks) notification?.port?.send()
     dropNotification(this.#channels, notification)
   }
 

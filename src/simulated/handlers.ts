@@ -56,9 +56,14 @@ export const handlers: Handlers = {
   replaceMapping: { arity: 3, run: ({ kernel }, session, args) => nothing(kernel.munmap(session, ...args)) },
   close: { arity: 1, run: ({ kernel }, session, args) => nothing(kernel.close(session, ...args)) },
   limits: { arity: 0, run: ({ kernel }) => kernel.limits() },
+  domainExists: {
+    arity: 1,
+    run: ({ kernel }, _session, [domid]) => ({ exists: Number(kernel.domains.exists(domid)) }),
+  },
   map: {
     arity: 2,
     run({ kernel }, session, [mapper, writable], pairs) {
+      kernel.domains.mustExist(mapper, `mapping in domain ${mapper}`)
       const { mapping, frames } = kernel.map(session, mapper, pairs, writable !== 0)
       return { mapping, numbers: frames }
     },
@@ -66,10 +71,10 @@ export const handlers: Handlers = {
   unmap: { arity: 1, run: ({ kernel }, session, args) => nothing(kernel.unmap(session, ...args)) },
   openMap: {
     arity: 1,
-    run: ({ kernel: { mapCalls }, ioctlDelay }, session, [domid]) => ({
-      file: mapCalls.open(session, domid),
-      ioctlDelay,
-    }),
+    run({ kernel: { domains, mapCalls }, ioctlDelay }, session, [domid]) {
+      domains.mustExist(domid, `opening the mapping device of domain ${domid}`)
+      return { file: mapCalls.open(session, domid), ioctlDelay }
+    },
   },
   mapGrants: {
     arity: 1,
@@ -98,10 +103,10 @@ export const handlers: Handlers = {
   },
   openEvents: {
     arity: 1,
-    run: ({ kernel: { eventCalls }, ioctlDelay }, session, [domid]) => ({
-      file: eventCalls.open(session, domid),
-      ioctlDelay,
-    }),
+    run({ kernel: { domains, eventCalls }, ioctlDelay }, session, [domid]) {
+      domains.mustExist(domid, `opening the event channel device of domain ${domid}`)
+      return { file: eventCalls.open(session, domid), ioctlDelay }
+    },
   },
   bindUnbound: {
     arity: 2,
@@ -145,6 +150,7 @@ export const handlers: Handlers = {
     arity: 1,
     run: ({ kernel }, _session, [file]) => new Later((done) => kernel.waitEvents(file, done)),
   },
+  destroyDomain: { arity: 1, run: ({ kernel }, _session, [domid]) => nothing(kernel.destroyDomain(domid)) },
   bindPort: { arity: 0, run: ({ kernel }) => ({ port: kernel.bindPort() }) },
   events: { arity: 1, run: ({ kernel }, _session, [port]) => ({ events: kernel.events(port) }) },
   setLimit: { arity: 1, run: ({ kernel }, _session, [limit]) => nothing(kernel.setLimit(limit | 0)) },

@@ -43,7 +43,7 @@ export async function startHost({ path, ioctlDelay, freeInterval, ...options }: 
 
 /** One connection is one session. Whatever it does wrong ends that session and no other. */
 function serve(machine: Machine, socket: Socket, afterCall: () => void): void {
-  const session = machine.kernel.startSession()
+  const session = machine.kernel.startSession(() => socket.destroy())
   const decoder = new Decoder()
   const reply = (message: Buffer) => {
     // A reply that had to wait may come when nobody is there any more.

@@ -91,7 +91,7 @@ export class SimulatedXen {
     return descriptorsOf(this.path).events
   }
 
-  /** Another domain, which can map what was granted to `domid`. Domains need no set-up and have no end. */
+  /** Another domain, which can map what was granted to `domid`. Domains need no set-up. */
   domain(domid: number): SimulatedDomain {
     checkInteger('domid', domid, 0, MAX_DOMID)
     return new SimulatedDomain(domid, this.#context)

@@ -2,6 +2,7 @@ import { constants } from 'node:os'
 import type { Allocation, DeviceLimits } from '../device/seam.js'
 import { systemCallError } from '../errors.js'
 import type { Counters } from './counters.js'
+import { Domains } from './domains.js'
 import { EventCalls } from './event-calls.js'
 import { EventChannels } from './event-channels.js'
 import { EventFile } from './event-file.js'
@@ -28,7 +29,8 @@ export interface KernelOptions extends DriverOptions {
 export class Kernel {
   readonly #options: KernelOptions
   readonly #table: GrantTable
-  readonly #channels = new EventChannels()
+  readonly domains = new Domains()
+  readonly #channels = new EventChannels(this.domains)
   readonly #gntalloc: GrantAllocDriver
   readonly #gntdev: GrantMapDriver
   readonly #sessions = new Set<Session>()
@@ -48,8 +50,9 @@ export class Kernel {
     this.eventCalls = new EventCalls(this.#channels, this.#handles)
   }
 
-  startSession(): Session {
-    const session = new Session()
+  /** @param hangUp ends the connection of the session's programs */
+  startSession(hangUp?: () => void): Session {
+    const session = new Session(hangUp)
     this.#sessions.add(session)
     return session
   }
@@ -60,6 +63,26 @@ export class Kernel {
     for (const mapping of session.foreignMappings.values()) this.#gntdev.unmapDirectly(mapping)
     for (const mapping of session.mappings.values()) mapping.letGo()
     for (const file of session.files.values()) this.#closeFile(file)
+  }
+
+  /** What it maps is let go, and nobody is left to carry out the notifications it had armed. */
+  destroyDomain(domid: number): void {
+    this.domains.destroy(domid)
+    for (const session of [...this.#sessions]) {
+      for (const [handle, mapping] of session.foreignMappings) {
+        if (mapping[0]?.domid !== domid) continue
+        this.#gntdev.unmapDirectly(mapping)
+        // Its holder may still ask to unmap it.
+        session.foreignMappings.set(handle, [])
+      }
+      const files = [...session.files.values()].filter(
+        (file) => !(file instanceof GrantFile) && file.domid === domid,
+      )
+      if (files.length === 0) continue
+      for (const file of files) if (file instanceof MapFile) file.silenced = true
+      this.endSession(session)
+      session.hangUp()
+    }
   }
 
   open(session: Session): number {

@@ -27,6 +27,8 @@ export class MapFile {
   /** Maps whose memory is mapped; they keep the file open. */
   mappings = 0
   closed = false
+  /** Its domain has been destroyed: no notification of it fires. */
+  silenced = false
 
   constructor(domid: number) {
     this.domid = domid

@@ -27,6 +27,7 @@ export interface Calls {
   /** Of any device. */
   close: { args: [file: number]; result: Nothing }
   limits: { args: []; result: DeviceLimits }
+  domainExists: { args: [domid: number]; result: { exists: number } }
   /** A peer maps the pairs in `numbers`, see GrantMapDriver.map. */
   map: { args: [mapper: number, writable: number]; result: { mapping: number; numbers: Uint32Array } }
   unmap: { args: [mapping: number]; result: Nothing }
@@ -57,6 +58,7 @@ export interface Calls {
    * requests, so a session that waits does nothing else.
    */
   waitEvents: { args: [file: number]; result: Nothing }
+  destroyDomain: { args: [domid: number]; result: Nothing }
   bindPort: { args: []; result: { port: number } }
   events: { args: [port: number]; result: { events: number } }
   /** @param limit a C int, as its two's complement */

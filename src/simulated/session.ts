@@ -31,6 +31,16 @@ export class Session {
   readonly mappings = new Map<number, OpenMapping>()
   /** Of peers that map without a file, see SimulatedDomain. */
   readonly foreignMappings = new Map<number, ForeignMapping>()
+  readonly #hangUp: () => void
+
+  /** @param hangUp ends the connection behind it */
+  constructor(hangUp: () => void = () => {}) {
+    this.#hangUp = hangUp
+  }
+
+  hangUp(): void {
+    this.#hangUp()
+  }
 
   /** @throws GrantError EBADF */
   grantFile(handle: number): GrantFile {

@@ -67,6 +67,7 @@ export class KernelWorld {
       munmap: (address, length) => this.#munmap(address, length),
       replaceMapping: (address, length) => this.#munmap(address, length),
       limits: () => kernel.limits(),
+      domainExists: (domid) => kernel.domains.exists(domid),
       close: () => kernel.close(owner, file),
     }
   }

@@ -86,6 +86,10 @@ export class FakeDevice implements GrantDevice {
     return { limit: this.limit, tableCapacity: 32_768 }
   }
 
+  domainExists(): boolean {
+    return true
+  }
+
   close(): void {
     this.closed = true
   }

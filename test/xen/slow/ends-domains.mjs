@@ -4,7 +4,7 @@ import { Guest } from '../guest/domains.mjs'
 import { canMap, mapDevice } from '../guest/ends.mjs'
 import { startInGuest } from '../guest/guest-program.mjs'
 
-const TWO_MINUTES = 120_000
+const FIVE_MINUTES = 300_000
 const PAGES = 3
 
 // Booted by the first test that needs it: --only may choose any.
@@ -33,7 +33,7 @@ export default {
   tests: [
     {
       name: 'a guest grants, dom0 maps and lets go, the guest is told and its pages are free at once',
-      timeoutMs: TWO_MINUTES,
+      timeoutMs: FIVE_MINUTES,
       async run(t) {
         const { domain, offer, ask, free } = await granter(t)
         const [mapper, events] = [await GrantMapper.open(), await EventChannels.open()]
@@ -55,7 +55,7 @@ export default {
     },
     {
       name: "dom0's mapper is killed: the guest is told all the same",
-      timeoutMs: TWO_MINUTES,
+      timeoutMs: FIVE_MINUTES,
       async run(t) {
         const { domain, offer, ask, free } = await granter(t)
         const peer = t.node('api-mapper.mjs', JSON.stringify(offer), domain.domid)
@@ -68,8 +68,8 @@ export default {
       },
     },
     {
-      name: 'a domain that is destroyed while it maps says nothing: the granter waits no longer than it was told',
-      timeoutMs: TWO_MINUTES,
+      name: 'a domain that is destroyed while it maps says nothing: Xen does, and the pages are free at once',
+      timeoutMs: FIVE_MINUTES,
       async run(t) {
         const domain = await guest()
         const server = await GrantServer.open()
@@ -82,11 +82,10 @@ export default {
         assert.equal(grant.peer, 'mapped')
         booted = undefined
         domain.destroy()
-        assert.equal(grant.peer, 'mapped')
-        const began = performance.now()
-        await grant.unshare({ whenReleased: true, timeout: 500 })
-        assert.ok(performance.now() - began < 20_000)
-        assert.equal((await server.stats()).deferred.pages, PAGES, 'as far as this side can know')
+        assert.equal(await grant.released(), 'released')
+        await grant.unshare({ whenReleased: true })
+        assert.equal((await server.stats()).deferred.pages, 0)
+        refused(t, 0, offer.refs)
       },
     },
   ],
