@@ -5,12 +5,13 @@ import type { World } from './contract/world.js'
 interface Agreement {
   agree(
     world: World,
-    options: { seed: number; operations: number; length: number; kernel?: unknown },
+    options: { seed: number; operations: number; length: number; kind?: object; kernel?: unknown },
   ): Promise<{ operations: number; sequences: number }>
+  kinds: { granting: object; mapping: object }
 }
 
 const load = (name: string) => import(new URL(name, import.meta.url).href)
-const { agree }: Agreement = await load('./agreement/agreement.mjs')
+const { agree, kinds }: Agreement = await load('./agreement/agreement.mjs')
 const { seedOf }: { seedOf(environment: NodeJS.ProcessEnv): number } = await load('./agreement/seed.mjs')
 const { simulatedWorld }: { simulatedWorld(options?: object): Promise<World> } = await load(
   './contract/simulated-world.mjs',
@@ -52,6 +53,34 @@ const mistakes = {
   },
 }
 
+/** And kernels whose mapping device is. */
+const mappingMistakes = {
+  'ignores that a notification is disarmed': class extends Kernel {
+    constructor(...options: ConstructorParameters<typeof Kernel>) {
+      super(...options)
+      const { mapCalls } = this
+      const setUnmapNotify = mapCalls.setUnmapNotify.bind(mapCalls)
+      mapCalls.setUnmapNotify = (session, file, index, action, port) => {
+        if (action !== 0) setUnmapNotify(session, file, index, action, port)
+      }
+    }
+  },
+  'forgets a map of another length': class extends Kernel {
+    constructor(...options: ConstructorParameters<typeof Kernel>) {
+      super(...options)
+      const { mapCalls } = this
+      const unmap = mapCalls.unmap.bind(mapCalls)
+      mapCalls.unmap = (session, file, index, count) => {
+        try {
+          unmap(session, file, index, count)
+        } catch {
+          unmap(session, file, index, count - 1)
+        }
+      }
+    }
+  },
+}
+
 it('the device over its socket does what the simulated kernel does', async () => {
   const world = await simulatedWorld()
   const done = await agree(world, { seed, operations: 5000, length: 100 })
@@ -59,9 +88,22 @@ it('the device over its socket does what the simulated kernel does', async () =>
   await world.end()
 })
 
-it.each(Object.entries(mistakes))('a kernel that %s is found out, in a few steps', async (_what, kernel) => {
+it.each([false, true])('and its mapping device, paravirtualised %s', async (paravirtualised) => {
+  const world = await simulatedWorld({ paravirtualised })
+  const done = await agree(world, { seed, operations: 3000, length: 100, kind: kinds.mapping })
+  console.log(`XEN_GRANTS_SEED=${seed}: ${done.operations} operations in ${done.sequences} sequences`)
+  await world.end()
+})
+
+const wrongKernels = [
+  ...Object.entries(mistakes).map(([what, kernel]) => ({ what, kernel, kind: kinds.granting })),
+  ...Object.entries(mappingMistakes).map(([what, kernel]) => ({ what, kernel, kind: kinds.mapping })),
+]
+
+it.each(wrongKernels)('a kernel that $what is found out, in a few steps', async ({ kernel, kind }) => {
   const world = await simulatedWorld()
-  const error: Error = await agree(world, { seed: 1, operations: 20_000, length: 100, kernel }).then(
+  const options = { seed: 1, operations: 20_000, length: 100, kind, kernel }
+  const error: Error = await agree(world, options).then(
     () => new Error('nothing was found'),
     (disagreement) => disagreement,
   )

@@ -22,22 +22,33 @@ export interface MapMapping {
   readonly pages: MappedPages
 }
 
-/** The gntdev driver of Linux 6.1 as a PVH or HVM domain has it, its order of checks included, and what Xen checks. */
+/**
+ * The gntdev driver of Linux 6.1, its order of checks included, and what Xen checks. In a paravirtualised domain memory is let
+ * go when it is unmapped; in others when its map is forgotten too.
+ */
 export class GrantMapDriver {
   readonly #table: GrantTable
   readonly #granter: number
   readonly #channels: EventChannels
   readonly #memory: PageMemory
+  readonly #paravirtualised: boolean
   /** Mappings that are alive. */
   mappings = 0
   /** Maps that are recorded, or forgotten and still mapped. */
   maps = 0
 
-  constructor(table: GrantTable, granter: number, channels: EventChannels, memory: PageMemory) {
+  constructor(
+    table: GrantTable,
+    granter: number,
+    channels: EventChannels,
+    memory: PageMemory,
+    paravirtualised: boolean,
+  ) {
     this.#table = table
     this.#granter = granter
     this.#channels = channels
     this.#memory = memory
+    this.#paravirtualised = paravirtualised
   }
 
   open(domid: number): MapFile {
@@ -72,6 +83,7 @@ export class GrantMapDriver {
 
   /** The last piece of a mapping has gone. */
   munmap(file: MapFile, { map }: MapMapping): void {
+    if (this.#paravirtualised) this.#letGo(file, map)
     this.#put(file, map)
     file.mappings--
     if (file.closed) this.#release(file)
@@ -132,17 +144,21 @@ export class GrantMapDriver {
     map.users--
     if (map.users > 0) return
     this.maps--
-    const { entries, notification } = map
-    const speaks = !file.silenced
-    if (entries !== undefined) {
-      if (speaks && clearsByte(notification)) {
-        const { frame } = entries[Math.floor(notification.offset / PAGE_SIZE)]!
-        this.#memory.clearByte(frame, notification.offset % PAGE_SIZE)
-      }
-      this.#unpin(entries)
-    }
-    if (speaks) notification?.port?.send()
+    this.#letGo(file, map)
+    const { notification } = map
+    if (!file.silenced) notification?.port?.send()
     dropNotification(this.#channels, notification)
+  }
+
+  #letGo(file: MapFile, map: GrantMap): void {
+    const { entries, notification } = map
+    if (entries === undefined) return
+    map.entries = undefined
+    if (!file.silenced && clearsByte(notification)) {
+      const { frame } = entries[Math.floor(notification.offset / PAGE_SIZE)]!
+      this.#memory.clearByte(frame, notification.offset % PAGE_SIZE)
+    }
+    this.#unpin(entries)
   }
 
   #pin(mapper: number, pairs: Uint32Array, writable: boolean): GrantEntry[] | undefined {

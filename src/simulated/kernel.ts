@@ -23,6 +23,8 @@ export interface KernelOptions extends DriverOptions {
   freePerIteration: number
   /** The domain that grants. */
   localDomid: number
+  /** See {@link GrantMapDriver}. */
+  paravirtualised: boolean
 }
 
 /** The simulated kernel and hypervisor: a synchronous state machine without any IO of its own. */
@@ -41,10 +43,10 @@ export class Kernel {
 
   constructor(options: KernelOptions, memory: CopyMemory) {
     this.#options = options
-    const { localDomid, tableCapacity } = options
+    const { localDomid, tableCapacity, paravirtualised } = options
     this.#table = new GrantTable(tableCapacity)
     this.#gntalloc = new GrantAllocDriver(this.#table, localDomid, this.#channels, memory, options)
-    this.#gntdev = new GrantMapDriver(this.#table, localDomid, this.#channels, memory)
+    this.#gntdev = new GrantMapDriver(this.#table, localDomid, this.#channels, memory, paravirtualised)
     const copier = new GrantCopier(this.#table, localDomid, memory)
     this.mapCalls = new MapCalls(this.#gntdev, copier, this.#handles)
     this.eventCalls = new EventCalls(this.#channels, this.#handles)

@@ -13,6 +13,11 @@ export interface SimulatedXenOptions {
   ioctlDelay?: number
   /** Imitate the driver's counting bug, by which it can wedge after a full grant table. Default: true. */
   driverBugs?: boolean
+  /**
+   * Imitate the mapping device of a paravirtualised domain: unmapping the memory of a map lets go of its pages and clears the
+   * byte of its notification, also while the map is not forgotten. Default: false, as in PVH and HVM domains.
+   */
+  paravirtualised?: boolean
   /** Deferred pages looked at per round; 0 means all. Default: 10. */
   freePerIteration?: number
   /** Milliseconds between these rounds. Default: 1000. */
@@ -38,6 +43,7 @@ export function checkCreateOptions(
     tableCapacity: 32768,
     ioctlDelay: 0,
     driverBugs: true,
+    paravirtualised: false,
     freePerIteration: 10,
     freeInterval: 1000,
     localDomid: 0,
@@ -51,6 +57,7 @@ export function checkCreateOptions(
   checkInteger('options.tableCapacity', all.tableCapacity, RESERVED_ENTRIES + 1, MAX_TABLE_CAPACITY)
   checkInteger('options.ioctlDelay', all.ioctlDelay, 0, MAX_MILLISECONDS)
   checkBoolean('options.driverBugs', all.driverBugs)
+  checkBoolean('options.paravirtualised', all.paravirtualised)
   checkInteger('options.freePerIteration', all.freePerIteration, 0, MAX_LIMIT)
   checkInteger('options.freeInterval', all.freeInterval, 1, MAX_MILLISECONDS)
   checkInteger('options.localDomid', all.localDomid, 0, MAX_DOMID)

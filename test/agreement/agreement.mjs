@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { Both, Disagreement } from './both.mjs'
-import { Interpreter } from './interpreter.mjs'
+import { GRANTING, Interpreter } from './interpreter.mjs'
 import { KernelWorld } from './kernel-world.mjs'
+import { MAPPING, MapInterpreter } from './map-interpreter.mjs'
 import { shorten } from './shorten.mjs'
 import { sequences } from './steps.mjs'
 
@@ -11,31 +12,37 @@ const LIMIT = 40
 /** The shortest sequence found by then is shortened further step by step. */
 const SHRINKING = { interruptAfterTimeLimit: 30_000, markInterruptAsFailure: false }
 
+/** What may be done at random: by a granter and its peer, or by a mapper. */
+export const kinds = {
+  granting: { weights: GRANTING, Interpreter },
+  mapping: { weights: MAPPING, Interpreter: MapInterpreter },
+}
+
 /**
  * Does random sequences of operations to a world and to the simulated kernel, and compares every result.
  *
  * @param {import('../contract/world.ts').World} world
- * @param {{ seed: number, operations: number, length: number, kernel?: unknown }} options how many operations at least,
- *   and how many steps a sequence has at most
+ * @param {{ seed: number, operations: number, length: number, kind?: object, kernel?: unknown }} options how many operations
+ *   at least, how many steps a sequence has at most, and of which of {@link kinds}
  * @returns how many operations and sequences there were; comparisons and the steps of the end do not count
  * @throws when they disagree: with the seed, and with the shortest sequence found that shows it
  */
-export async function agree(world, { seed, operations, length, kernel }) {
+export async function agree(world, { seed, operations, length, kind = kinds.granting, kernel }) {
   const ports = []
   for (let i = 0; i < PORTS; i++) ports.push(await world.bindPort())
   const done = { operations: 0, sequences: 0 }
   const run = async (steps) => {
     const log = []
-    done.operations += await runSequence(world, ports, steps, log, kernel)
+    done.operations += await runSequence(world, ports, steps, log, kind, kernel)
     done.sequences++
   }
-  const property = fc.asyncProperty(sequences(length), run)
+  const property = fc.asyncProperty(sequences(length, kind.weights), run)
   // A sequence counts after it has run, so the number of sequences is not known beforehand.
   for (let round = 0; done.operations < operations; round++) {
     const result = await fc.check(property, { seed: seed + round, numRuns: 20, ...SHRINKING })
     if (!result.failed) continue
     const failureOf = (steps, log = []) =>
-      runSequence(world, ports, steps, log, kernel).then(
+      runSequence(world, ports, steps, log, kind, kernel).then(
         () => undefined,
         (error) => error,
       )
@@ -54,19 +61,20 @@ export async function agree(world, { seed, operations, length, kernel }) {
 }
 
 /** @returns how many steps did something. @throws Disagreement (both.mjs) */
-async function runSequence(world, otherPorts, steps, log, kernel) {
-  const reference = new KernelWorld({ limit: LIMIT, kernel })
+async function runSequence(world, otherPorts, steps, log, kind, kernel) {
+  const reference = new KernelWorld({ limit: LIMIT, kernel, paravirtualised: world.paravirtualised })
   const ports = []
   for (const port of otherPorts) ports.push([await reference.bindPort(), port])
   const worlds = [reference, world]
   const both = new Both(worlds, log)
-  const interpreter = new Interpreter(both, worlds, ports)
+  const interpreter = new kind.Interpreter(both, worlds, ports)
   let operations = 0
   await world.setLimit(LIMIT)
   try {
-    for (const step of steps) await interpreter.step(step)
+    await interpreter.begin()
+    for (const { op, ...operands } of steps) await interpreter[op](operands)
     operations = log.length
-    await finish(interpreter)
+    await interpreter.finish()
   } catch (error) {
     await interpreter.held.giveBack()
     for (const port of otherPorts) await world.silent(port)
@@ -79,17 +87,4 @@ async function runSequence(world, otherPorts, steps, log, kernel) {
   assert.equal(device.allocate(world.domid, 0, LIMIT).refs.length, LIMIT)
   device.close()
   return operations
-}
-
-/** Everything goes, the granter first: what the peer still sees and what was signalled is compared too. */
-async function finish(interpreter) {
-  await interpreter.compareMemory()
-  await interpreter.compareGrants()
-  const all = { a: 0, b: 0, c: 0, d: 0 }
-  while (interpreter.mappings.length > 0) await interpreter.munmap(all)
-  while (interpreter.files.length > 0) await interpreter.close(all)
-  await interpreter.compareMemory()
-  await interpreter.compareGrants()
-  await interpreter.events()
-  while (interpreter.peers.length > 0) await interpreter.peerUnmap(all)
 }

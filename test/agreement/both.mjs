@@ -46,6 +46,16 @@ export class Both {
   }
 }
 
+/** Both have to have fired, or neither. */
+export async function compareEvents(both, [reference, other], pairs) {
+  for (const [i, ports] of pairs.entries()) {
+    const fired = await reference.fired(ports[0])
+    const same = async (world) =>
+      world === reference || (fired ? other.fired(ports[1]) : other.silent(ports[1]))
+    await both.compare(`port ${i} has ${fired ? 'an' : 'no'} event`, same)
+  }
+}
+
 async function attempt(act) {
   try {
     const { seen, kept } = (await act()) ?? {}

@@ -1,3 +1,4 @@
+import { compareEvents } from './both.mjs'
 import { operand, pick } from './operands.mjs'
 import { PeerSteps } from './peer-steps.mjs'
 
@@ -6,6 +7,29 @@ const MOST_FILES = 4
 const MOST_MAPPINGS = 12
 /** Bound by nobody in either world. */
 const UNBOUND_PORT = 4000
+
+/**
+ * How often each operation is drawn. An operation whose operands do not exist does nothing, so those that make things
+ * come more often than those that need them.
+ */
+export const GRANTING = {
+  open: 2,
+  allocate: 7,
+  mmap: 6,
+  write: 4,
+  peerMap: 6,
+  peerWrite: 2,
+  setUnmapNotify: 6,
+  munmap: 4,
+  replaceMapping: 2,
+  deallocate: 5,
+  peerUnmap: 3,
+  compareMemory: 2,
+  canMap: 2,
+  setLimit: 2,
+  events: 1,
+  close: 1,
+}
 
 /** Carries out steps in two worlds at once, and knows what exists so that operands can be taken modulo that. */
 export class Interpreter extends PeerSteps {
@@ -18,8 +42,22 @@ export class Interpreter extends PeerSteps {
     this.#ports = ports
   }
 
-  async step({ op, ...operands }) {
-    await this[op](operands)
+  /** Every sequence begins with something to work on. */
+  begin() {
+    return this.open()
+  }
+
+  /** Everything goes, the granter first: what the peer still sees and what was signalled is compared too. */
+  async finish() {
+    await this.compareMemory()
+    await this.compareGrants()
+    const all = { a: 0, b: 0, c: 0, d: 0 }
+    while (this.mappings.length > 0) await this.munmap(all)
+    while (this.files.length > 0) await this.close(all)
+    await this.compareMemory()
+    await this.compareGrants()
+    await this.events()
+    while (this.peers.length > 0) await this.peerUnmap(all)
   }
 
   async open() {
@@ -111,15 +149,8 @@ export class Interpreter extends PeerSteps {
     await this.both.do(`set the limit to ${limit}`, (world) => world.setLimit(limit))
   }
 
-  /** Both have to have fired, or neither. */
-  async events() {
-    const [reference, other] = this.worlds
-    for (const [i, ports] of this.#ports.entries()) {
-      const fired = await reference.fired(ports[0])
-      const same = async (world) =>
-        world === reference || (fired ? other.fired(ports[1]) : other.silent(ports[1]))
-      await this.both.compare(`port ${i} has ${fired ? 'an' : 'no'} event`, same)
-    }
+  events() {
+    return compareEvents(this.both, this.worlds, this.#ports)
   }
 
   async compareMemory() {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { AllocationMap } from '../../dist/src/device/allocations.js'
+import { decodeCopied, encodeCopy } from '../../dist/src/simulated/copy-message.js'
 import { Kernel } from '../../dist/src/simulated/kernel.js'
 
 const PAGE = 4096
@@ -27,14 +28,17 @@ export class KernelWorld {
   /** By first address: what munmap has to tell the kernel. */
   #mappings = []
 
-  constructor({ limit, tableCapacity = 32768, kernel: KernelClass = Kernel }) {
+  constructor({ limit, tableCapacity = 32768, paravirtualised = false, kernel: KernelClass = Kernel }) {
     this.limit = limit
-    const options = { limit, tableCapacity, driverBugs: true, freePerIteration: 0, localDomid: 0 }
+    const driver = { driverBugs: true, freePerIteration: 0, paravirtualised }
+    const options = { limit, tableCapacity, localDomid: 0, ...driver }
     this.#kernel = new KernelClass(options, {
       reserve: () => true,
       clearByte: (frame, offset) => {
         this.#frame(frame)[offset] = 0
       },
+      read: (frame, offset, length) => Uint8Array.from(this.#frame(frame).subarray(offset, offset + length)),
+      write: (frame, offset, bytes) => this.#frame(frame).set(bytes, offset),
       discard: (first, count) => {
         for (let frame = first; frame < first + count; frame++) this.#frames.delete(frame)
       },
@@ -62,13 +66,34 @@ export class KernelWorld {
       setUnmapNotify: (index, action, port) => kernel.setUnmapNotify(owner, file, index, action, port),
       mmap: (index, count) => {
         if (allocations.spansTwo(index, count)) throw new Error('would span two allocations')
-        return this.#map(kernel.mmap(owner, file, index, count))
+        return this.#map(owner, kernel.mmap(owner, file, index, count))
       },
       munmap: (address, length) => this.#munmap(address, length),
       replaceMapping: (address, length) => this.#munmap(address, length),
       limits: () => kernel.limits(),
       domainExists: (domid) => kernel.domains.exists(domid),
       close: () => kernel.close(owner, file),
+    }
+  }
+
+  /** The local domain maps what it has granted to itself. */
+  openMap() {
+    const { mapCalls } = this.#kernel
+    const mapper = this.#peer
+    const file = mapCalls.open(mapper, 0)
+    return {
+      path: 'the simulated kernel',
+      map: (names) =>
+        mapCalls.map(mapper, file, Uint32Array.from(names.flatMap(({ domid, ref }) => [domid, ref]))),
+      mmap: (index, count, writable) =>
+        this.#map(mapper, mapCalls.mmap(mapper, file, index, count, writable)),
+      munmap: (address, length) => this.#munmap(address, length),
+      replaceMapping: (address, length) => this.#munmap(address, length),
+      unmap: (index, count) => mapCalls.unmap(mapper, file, index, count),
+      setUnmapNotify: (index, action, port) => mapCalls.setUnmapNotify(mapper, file, index, action, port),
+      // Of grants to grants: nothing local is in the message.
+      copy: (segments) => decodeCopied(segments, mapCalls.copy(mapper, file, encodeCopy(segments))),
+      close: () => this.#kernel.close(mapper, file),
     }
   }
 
@@ -141,17 +166,17 @@ export class KernelWorld {
     return bytes
   }
 
-  #map({ mapping, frames }) {
+  #map(session, { mapping, frames }) {
     const address = this.#nextAddress
     this.#nextAddress += (frames.length + 1) * PAGE
     for (const [page, frame] of frames.entries()) this.#pages.set(address + page * PAGE, frame)
-    this.#mappings.push({ address, end: address + frames.length * PAGE, mapping })
+    this.#mappings.push({ address, end: address + frames.length * PAGE, mapping, session })
     return address
   }
 
   #munmap(address, length) {
     const found = this.#mappings.find((each) => each.address <= address && address < each.end)
-    this.#kernel.munmap(this.#owner, found.mapping, (address - found.address) / PAGE, length / PAGE)
+    this.#kernel.munmap(found.session, found.mapping, (address - found.address) / PAGE, length / PAGE)
     for (let page = address; page < address + length; page += PAGE) this.#pages.delete(page)
   }
 }

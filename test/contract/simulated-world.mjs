@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { SimulatedXen } from 'xen-grants/simulated'
-import { deviceDescriptor } from '../../dist/src/device/seam.js'
+import { deviceDescriptor, mapDescriptor } from '../../dist/src/device/seam.js'
 import { startHolder } from './holder.mjs'
 import { peek, poke } from './memory.mjs'
 import { eventually } from './support.mjs'
@@ -13,7 +13,13 @@ export async function simulatedWorld({ wrongCount = false, ...options } = {}) {
   const xen = await SimulatedXen.create({ freePerIteration: 0, freeInterval: 5, ...options })
   const { module, options: deviceOptions } = xen[deviceDescriptor]
   const { openDevice } = await import(module)
-  return new SimulatedWorld(xen, { module, options: deviceOptions }, openDevice, wrongCount)
+  const { openMapDevice } = await import(xen[mapDescriptor].module)
+  const openers = { openDevice, openMap: () => openMapDevice(xen[mapDescriptor].options) }
+  const descriptor = { module, options: deviceOptions }
+  return new SimulatedWorld(xen, descriptor, openers, {
+    wrongCount,
+    paravirtualised: options.paravirtualised,
+  })
 }
 
 /** @implements {import('./world.ts').World} */
@@ -23,7 +29,7 @@ class SimulatedWorld {
   limit = 1024
   #xen
   #descriptor
-  #openDevice
+  #openers
   #wrongCount
   #devices = []
   #peers = new Set()
@@ -31,15 +37,22 @@ class SimulatedWorld {
   /** Events found so far, by port. */
   #found = new Map()
 
-  constructor(xen, descriptor, openDevice, wrongCount) {
+  constructor(xen, descriptor, openers, { wrongCount, paravirtualised = false }) {
     this.#xen = xen
     this.#descriptor = descriptor
-    this.#openDevice = openDevice
+    this.#openers = openers
     this.#wrongCount = wrongCount
+    this.paravirtualised = paravirtualised
   }
 
   open() {
-    const device = this.#openDevice(this.#descriptor.options)
+    const device = this.#openers.openDevice(this.#descriptor.options)
+    this.#devices.push(device)
+    return device
+  }
+
+  openMap() {
+    const device = this.#openers.openMap()
     this.#devices.push(device)
     return device
   }

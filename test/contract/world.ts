@@ -1,4 +1,4 @@
-import type { GrantDevice } from '../../src/device/seam.js'
+import type { GrantDevice, MapDevice } from '../../src/device/seam.js'
 
 /**
  * What a contract test may use: a domain that grants through the device seam, and a peer that maps. There are two: the
@@ -13,8 +13,13 @@ export interface World {
   /** The driver's limit when a test begins. */
   readonly limit: number
 
+  /** Whether the mapping device is that of a paravirtualised domain. */
+  readonly paravirtualised: boolean
+
   /** A new file of the device. Closed at the end of the test. */
   open(): GrantDevice
+  /** And of the mapping device of the same domain: what it grants to itself, it can map. */
+  openMap(): MapDevice
 
   /** The granter's memory, by the addresses that mmap returned. They are copied: nothing is left to point there. */
   read(address: number, length: number): Buffer

@@ -42,7 +42,14 @@ export function makeKernel(options: Partial<KernelOptions> & { memoryPages?: num
   memory: string[]
 } {
   const memory: string[] = []
-  const defaults = { limit: 1024, tableCapacity: 108, driverBugs: false, freePerIteration: 10, localDomid: 0 }
+  const defaults = {
+    limit: 1024,
+    tableCapacity: 108,
+    driverBugs: false,
+    freePerIteration: 10,
+    localDomid: 0,
+    paravirtualised: false,
+  }
   const kernel = new Kernel(
     { ...defaults, ...options },
     {

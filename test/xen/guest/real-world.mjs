@@ -4,6 +4,7 @@ import { GntallocDevice } from '../../../dist/src/device/gntalloc.js'
 import { startHolder } from '../../contract/holder.mjs'
 import { peek, poke } from '../../contract/memory.mjs'
 import { eventually } from '../../contract/support.mjs'
+import { mapDevice } from './ends.mjs'
 import { limit, setFreePerIteration, setLimit } from './module.mjs'
 import { PAGE } from './raw.mjs'
 
@@ -19,6 +20,7 @@ export class RealWorld {
   domid = 0
   stranger = STRANGER
   limit = limit()
+  paravirtualised = readFileSync('/sys/hypervisor/guest_type', 'utf8').trim() === 'PV'
   #context
   #gntdev
   #wrongCount
@@ -44,6 +46,12 @@ export class RealWorld {
   open() {
     const device = new GntallocDevice()
     this.#context.defer(() => device.close())
+    this.#devices.push(device)
+    return device
+  }
+
+  openMap() {
+    const device = mapDevice(this.#context)
     this.#devices.push(device)
     return device
   }
