@@ -39,9 +39,14 @@ export async function published<T>(operation: string, call: () => Promise<T>): P
   }
 }
 
+/** Whether anybody listens: asked first where even a closure for nobody would cost. */
+export function isHeard(name: Name): boolean {
+  return channels[name].hasSubscribers || debug.enabled
+}
+
 export function publish<N extends Name>(name: N, message: () => DiagnosticMessages[N]): void {
+  if (!isHeard(name)) return
   const target = channels[name]
-  if (!target.hasSubscribers && !debug.enabled) return
   const data = message()
   if (debug.enabled) debug('%s %o', name, data)
   if (target.hasSubscribers) target.publish(data)

@@ -95,10 +95,11 @@ export class DeviceActor {
     return session
   }
 
-  /** @returns when every request of the batch has been answered or has begun to wait */
+  /** @returns what has not been pushed before, when every request of the batch has been answered or has begun to wait */
   submit(session: ClientSession, numbers: Float64Array): Promise<Reply> {
     return new Promise((resolve) => {
-      const batch = new Batch(numbers.length / RequestField.stride, resolve)
+      const push = (reply: Reply): void => session.push({ type: 'reply', reply })
+      const batch = new Batch(numbers.length / RequestField.stride, push, resolve)
       this.#batches++
       for (let at = 0; at < numbers.length; at += RequestField.stride) {
         this.#receive(new Request(session, batch, numbers, at))

@@ -2,35 +2,57 @@ import { toEnvelope } from '../protocol/envelope.js'
 import { type FailedRequest, type Reply, RequestField } from '../protocol/messages.js'
 import type { ClientSession } from './session.js'
 
+/** Answers that go out together: by then the client's thread has something to do while this one does the rest. */
+const PART = 128
+
 /** One submitted batch on its way through the actor: collects answers until none is outstanding. */
 export class Batch {
-  readonly #done: number[] = []
-  readonly #failed: FailedRequest[] = []
+  #done: number[] = []
+  #failed: FailedRequest[] = []
+  #answers = 0
   #outstanding: number
-  readonly #resolve: (reply: Reply) => void
+  readonly #push: (part: Reply) => void
+  readonly #resolve: (rest: Reply) => void
 
-  constructor(size: number, resolve: (reply: Reply) => void) {
+  /**
+   * @param push delivers a part of the answers at once
+   * @param resolve gets the rest, with the last
+   */
+  constructor(size: number, push: (part: Reply) => void, resolve: (rest: Reply) => void) {
     this.#outstanding = size
+    this.#push = push
     this.#resolve = resolve
-    if (size === 0) resolve({ done: new Float64Array(), failed: [] })
+    if (size === 0) resolve(this.#take())
   }
 
   settle(requestId: number, values: readonly number[] | Float64Array): void {
     this.#done.push(requestId, values.length)
     for (let i = 0; i < values.length; i++) this.#done.push(values[i]!)
-    this.release()
+    this.#answered()
   }
 
   fail(requestId: number, error: unknown): void {
     this.#failed.push({ requestId, error: toEnvelope(error) })
+    this.#answered()
+  }
+
+  #answered(): void {
+    this.#answers++
+    if (this.#answers === PART && this.#outstanding > 1) this.#push(this.#take())
     this.release()
   }
 
   /** One request fewer to wait for. The reply goes out with the last. */
   release(): void {
-    if (--this.#outstanding === 0) {
-      this.#resolve({ done: new Float64Array(this.#done), failed: this.#failed })
-    }
+    if (--this.#outstanding === 0) this.#resolve(this.#take())
+  }
+
+  #take(): Reply {
+    const reply = { done: new Float64Array(this.#done), failed: this.#failed }
+    this.#done = []
+    this.#failed = []
+    this.#answers = 0
+    return reply
   }
 }
 

@@ -14,9 +14,11 @@ import {
   type SessionHello,
 } from '../protocol/messages.js'
 
-interface Pending {
-  resolve(values: Float64Array): void
-  reject(error: unknown): void
+/** Who waits for the answer to a request. Exactly one of its methods is called, once. */
+export interface Pending {
+  /** The answer is `count` of the values from `at`, see `Op`; they are to be read now. */
+  answered(values: Float64Array, at: number, count: number): void
+  failed(error: unknown): void
 }
 
 export interface ConnectionEvents {
@@ -72,34 +74,45 @@ export class Connection {
       events.onLost(this.#lost!)
     })
     // Until the session is open somebody waits for it.
-    this.#expect(WELCOME, { resolve: () => {}, reject: () => {} })
+    this.#expect(WELCOME, { answered() {}, failed() {} })
   }
 
   get lost(): boolean {
     return this.#lost !== undefined
   }
 
-  /**
-   * @returns the values of the answer, see `Op`
-   * @throws GrantError ERR_GRANTS_BUSY for a share when `maxQueue` requests are pending
-   */
+  /** @returns the values of the answer, see `Op` */
   request(op: number, a: number, b = 0, c = 0, d = 0): Promise<Float64Array> {
-    return this.start(op, a, b, c, d).answer
+    return new Promise((resolve, reject) => {
+      const answered = (values: Float64Array, at: number, count: number): void =>
+        resolve(count === 0 ? NOTHING : values.slice(at, at + count))
+      this.send({ answered, failed: reject }, op, a, b, c, d)
+    })
   }
 
-  /** As {@link request}; the id is what {@link cancel} takes. */
-  start(op: number, a: number, b = 0, c = 0, d = 0): { id: number; answer: Promise<Float64Array> } {
+  /**
+   * As {@link request}, for what is done thousands of times a second. A share fails with ERR_GRANTS_BUSY when `maxQueue`
+   * requests are pending.
+   * @returns its id, which {@link cancel} takes; `pending` hears nothing before this returns
+   */
+  send(pending: Pending, op: number, a: number, b = 0, c = 0, d = 0): number {
     const id = this.#nextRequestId++
-    if (this.#lost) return { id, answer: Promise.reject(this.#lost) }
-    // Giving back is never refused: it is what makes room.
-    if (op === Op.share && this.#pending.size >= this.#maxQueue) {
-      publish('xen-grants:saturated', () => ({ pending: this.#pending.size, maxQueue: this.#maxQueue }))
-      return { id, answer: Promise.reject(busyError(this.#maxQueue)) }
+    const refusal = this.#lost ?? this.#tooMany(op)
+    if (refusal) {
+      queueMicrotask(() => pending.failed(refusal))
+      return id
     }
-    const answer = new Promise<Float64Array>((resolve, reject) => this.#expect(id, { resolve, reject }))
+    this.#expect(id, pending)
     if (this.#outbox.length === 0) queueMicrotask(() => this.#flush())
     this.#outbox.push(id, op, a, b, c, d)
-    return { id, answer }
+    return id
+  }
+
+  /** Giving back is never refused: it is what makes room. */
+  #tooMany(op: number): GrantError | undefined {
+    if (op !== Op.share || this.#pending.size < this.#maxQueue) return undefined
+    publish('xen-grants:saturated', () => ({ pending: this.#pending.size, maxQueue: this.#maxQueue }))
+    return busyError(this.#maxQueue)
   }
 
   /** Asks that a request which still waits be dropped. It then fails, unless it has just been carried out. */
@@ -112,7 +125,7 @@ export class Connection {
     // A comlink call stays pending for ever when the worker dies, so this one is listed among those that fail then.
     const id = this.#nextRequestId++
     return new Promise((resolve, reject) => {
-      this.#expect(id, { resolve: () => {}, reject })
+      this.#expect(id, { answered() {}, failed: reject })
       this.#session
         .stats()
         .then(resolve, reject)
@@ -140,11 +153,10 @@ export class Connection {
     for (let at = 0; at < done.length; ) {
       const id = done[at]!
       const count = done[at + 1]!
-      const pending = this.#take(id)
-      pending?.resolve(count === 0 ? NOTHING : done.subarray(at + 2, at + 2 + count))
+      this.#take(id)?.answered(done, at + 2, count)
       at += 2 + count
     }
-    for (const { requestId, error } of failed) this.#take(requestId)?.reject(fromEnvelope(error))
+    for (const { requestId, error } of failed) this.#take(requestId)?.failed(fromEnvelope(error))
   }
 
   #expect(id: number, pending: Pending): void {
@@ -165,7 +177,7 @@ export class Connection {
     const pending = [...this.#pending.values()]
     this.#pending.clear()
     this.#unref()
-    for (const { reject } of pending) reject(this.#lost)
+    for (const one of pending) one.failed(this.#lost)
   }
 
   close(): void {

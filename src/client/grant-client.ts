@@ -1,7 +1,7 @@
-import { createHistogram, performance, type RecordableHistogram } from 'node:perf_hooks'
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 import { MessagePort } from 'node:worker_threads'
 import { checkBoolean, checkOptions, invalidArgType } from '../arguments.js'
-import { publish, published } from '../diagnostics.js'
+import { published } from '../diagnostics.js'
 import { closedError, GrantError } from '../errors.js'
 import { checkFillers, IN_PLACE_BELOW } from '../fill/filler-options.js'
 import { type FillerOptions, FillerPool } from '../fill/pool.js'
@@ -12,8 +12,9 @@ import { makePool } from '../grants/make-pool.js'
 import { Deferred } from '../peer/deferred.js'
 import { domainExistsOver } from '../peer/domain-exists.js'
 import { StatusBoard } from '../peer/status-board.js'
-import { Op, type SessionEvent, ShareFlag } from '../protocol/messages.js'
+import { Op, type SessionEvent } from '../protocol/messages.js'
 import { Connection } from './connection.js'
+import { PendingShare, type Sharer } from './pending-share.js'
 import { checkShare, type ShareOptions } from './share-options.js'
 import type { ClientStats } from './stats.js'
 import { assertSupported } from './support.js'
@@ -36,6 +37,7 @@ export class GrantClient {
   readonly #fills = { count: 0, bytes: 0, milliseconds: 0 }
   /** Shares that are on their way, by request. */
   readonly #sharing = new Map<number, Promise<unknown>>()
+  readonly #sharer: Sharer
   #closing: Promise<void> | undefined
 
   private constructor(context: Omit<ThreadContext, 'filled'>) {
@@ -46,6 +48,14 @@ export class GrantClient {
         this.#fills.bytes += bytes
         this.#fills.milliseconds += milliseconds
       },
+    }
+    this.#sharer = {
+      context: this.#context,
+      latency: this.#latency,
+      // close() withdraws what has not been served yet.
+      reasonOf: (error) =>
+        this.#closing && error instanceof GrantError && error.code === 'ABORT_ERR' ? closedError() : error,
+      settled: (id) => this.#sharing.delete(id),
     }
   }
 
@@ -118,54 +128,15 @@ export class GrantClient {
    * @throws GrantError ENOSPC (see `reason`), ENOMEM, ERR_GRANTS_QUOTA, ERR_GRANTS_BUSY, ERR_GRANTS_CLOSED,
    * ERR_GRANTS_WORKER_DIED; RangeError or TypeError before anything is done; the signal's reason
    */
-  async share(options: ShareOptions): Promise<Grant> {
-    const { domid, pages, writable, wait, signal } = checkShare(options)
-    if (this.#closing) throw closedError()
-    const began = performance.now()
-    const { connection } = this.#context
-    const flags = (writable ? ShareFlag.writable : 0) | (wait ? ShareFlag.wait : 0)
-    const { id, answer } = connection.start(Op.share, domid, pages, flags)
-    const sharing = signal ? this.#abortable(id, answer, signal) : answer
-    this.#sharing.set(id, sharing)
-    try {
-      const values = await sharing
-      const refs: number[] = []
-      for (let i = 2; i < values.length; i++) refs.push(values[i]!)
-      const facts = { id: values[0]!, address: values[1]!, domid, writable, refs, owner: true }
-      publish('xen-grants:share', () => {
-        return { id: facts.id, domid, pages, writable, milliseconds: performance.now() - began }
-      })
-      return new Grant(facts, this.#context)
-    } catch (error) {
-      publish('xen-grants:error', () => ({ operation: 'share', error: error as Error }))
-      if (this.#closing && error instanceof GrantError && error.code === 'ABORT_ERR') throw closedError()
-      throw error
-    } finally {
-      this.#sharing.delete(id)
-      this.#latency.record(Math.max(1, Math.round((performance.now() - began) * 1e6)))
-    }
-  }
-
-  /** Rejects with the signal's reason at once; a grant that arrives after that goes straight back. */
-  #abortable(id: number, answer: Promise<Float64Array>, signal: AbortSignal): Promise<Float64Array> {
-    return new Promise((resolve, reject) => {
-      const abort = (): void => {
-        this.#context.connection.cancel(id)
-        reject(signal.reason)
-        answer
-          .then(
-            // In order: nothing here has a view, and by force the address range would wait for a lease of ours.
-            ([id]) => this.#context.connection.request(Op.unshare, id!),
-            () => {},
-          )
-          .then(
-            () => {},
-            () => {},
-          )
-      }
-      signal.addEventListener('abort', abort, { once: true })
-      answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  share(options: ShareOptions): Promise<Grant> {
+    let pending: PendingShare | undefined
+    const sharing = new Promise<Grant>((resolve, reject) => {
+      const checked = checkShare(options)
+      if (this.#closing) throw closedError()
+      pending = new PendingShare(this.#sharer, checked, resolve, reject)
     })
+    if (pending) this.#sharing.set(pending.id, sharing)
+    return sharing
   }
 
   /**

@@ -23,9 +23,9 @@ export interface ShareOptions {
 /** Largest grant: one view reaches no further on every supported Node. */
 const MAX_PAGES = 2 ** 20
 
-export function checkShare(
-  options: unknown,
-): Required<Omit<ShareOptions, 'signal'>> & { signal: AbortSignal | undefined } {
+export type CheckedShare = Required<Omit<ShareOptions, 'signal'>> & { signal: AbortSignal | undefined }
+
+export function checkShare(options: unknown): CheckedShare {
   if (options === undefined) throw invalidArgType('options', 'an object with domid and pages', options)
   const {
     domid,

@@ -1,7 +1,7 @@
 import { checkOptions, checkSignal } from '../arguments.js'
 import type { Connection } from '../client/connection.js'
 import type { ThreadContext } from '../client/thread-context.js'
-import { publish, published } from '../diagnostics.js'
+import { isHeard, publish, published } from '../diagnostics.js'
 import type { GrantError } from '../errors.js'
 import type { EventChannel } from '../events/event-channel.js'
 import type { FillResult } from '../fill/fill.js'
@@ -35,6 +35,8 @@ export interface OfferOptions {
 export interface ReleasedOptions {
   signal?: AbortSignal
 }
+
+const IN_ORDER: UnshareOptions = {}
 
 /**
  * Pages of this domain that another domain may map. They stay granted until {@link unshare}, whatever becomes of
@@ -80,8 +82,14 @@ export class Grant extends SharedPages {
 
   /** @internal */
   gaveBack(force: boolean): void {
+    if (!isHeard('xen-grants:unshare')) return
     const { id, domid, pages } = this
     publish('xen-grants:unshare', () => ({ id, domid, pages, force }))
+  }
+
+  /** @internal */
+  failedToEnd(error: unknown): void {
+    publish('xen-grants:error', () => ({ operation: 'unshare', error: error as Error }))
   }
 
   /** @internal */
@@ -192,15 +200,16 @@ export class Grant extends SharedPages {
    *
    * Aborting by `signal` while it waits leaves the grant shared and usable.
    */
-  async unshare(options?: UnshareOptions): Promise<void> {
+  unshare(options?: UnshareOptions): Promise<void> {
+    // The hot path: without a promise more than it needs.
+    if (options === undefined && !this.#watch) return this.#unsharing.unshare(IN_ORDER)
+    return this.#unshareWith(options)
+  }
+
+  async #unshareWith(options: UnshareOptions | undefined): Promise<void> {
     const checked = checkUnshare(options)
     if (checked.whenReleased && this.#unsharing.live) await this.#untilReleased(checked)
-    try {
-      await this.#unsharing.unshare(checked)
-    } catch (error) {
-      publish('xen-grants:error', () => ({ operation: 'unshare', error: error as Error }))
-      throw error
-    }
+    await this.#unsharing.unshare(checked)
     if (this.#watch) await this.#watch.ended()
   }
 

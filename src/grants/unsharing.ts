@@ -1,5 +1,5 @@
 import { untilAborted } from '../abort.js'
-import type { Connection } from '../client/connection.js'
+import type { Connection, Pending } from '../client/connection.js'
 import { GrantError } from '../errors.js'
 import type { Work } from '../pages/work.js'
 import { Op, UnshareFlag } from '../protocol/messages.js'
@@ -16,6 +16,8 @@ export interface Unsharable {
   dropView(): void
   /** The pages are back with the driver. */
   gaveBack(force: boolean): void
+  /** They are not: what the caller is told. */
+  failedToEnd(error: unknown): void
   /** The grant is this thread's no more. */
   ended(): void
 }
@@ -26,12 +28,21 @@ export interface Unsharable {
  */
 type State = 'live' | 'leaving' | 'stuck' | 'gone'
 
+/** The device worker has been asked to take the pages back, in order. */
+interface Asked {
+  resolve(): void
+  reject(error: unknown): void
+  signal: AbortSignal | undefined
+  withdraw: (() => void) | undefined
+}
+
 /** The end of a grant in one thread. */
-export class Unsharing {
+export class Unsharing implements Pending {
   readonly #grant: Unsharable
   #state: State = 'live'
   /** The orderly unshare that is going on, shared by everybody who asks for one meanwhile. */
   #orderly: Promise<void> | undefined
+  #asked: Asked | undefined
   #reason: GrantError | undefined
 
   constructor(grant: Unsharable) {
@@ -55,30 +66,59 @@ export class Unsharing {
     return this.#orderly
   }
 
-  async #inOrder(flags: number, signal: AbortSignal | undefined): Promise<void> {
-    const { id, connection, work } = this.#grant
+  #inOrder(flags: number, signal: AbortSignal | undefined): Promise<void> {
     this.#state = 'leaving'
-    let withdraw: (() => void) | undefined
+    return this.#grant.work.busy ? this.#whenIdle(flags, signal) : this.#giveBack(flags, signal)
+  }
+
+  async #whenIdle(flags: number, signal: AbortSignal | undefined): Promise<void> {
     try {
-      if (work.busy) await untilAborted(work.idle(), signal)
-      if (this.#state !== 'leaving') return
-      this.#grant.dropView()
-      const request = connection.start(Op.unshare, id, flags)
-      if (signal) {
-        withdraw = () => connection.cancel(request.id)
-        signal.addEventListener('abort', withdraw, { once: true })
-      }
-      await request.answer
-      if ((this.#state as State) !== 'gone') this.#grant.gaveBack(false)
-      this.#gone()
+      await untilAborted(this.#grant.work.idle(), signal)
     } catch (error) {
-      this.#afterFailure(error, signal)
-    } finally {
-      if (withdraw) signal!.removeEventListener('abort', withdraw)
       this.#orderly = undefined
+      this.#afterFailure(error, signal)
+    }
+    if (this.#state === 'leaving') await this.#giveBack(flags, signal)
+    else this.#orderly = undefined
+  }
+
+  #giveBack(flags: number, signal: AbortSignal | undefined): Promise<void> {
+    const { id, connection } = this.#grant
+    this.#grant.dropView()
+    return new Promise((resolve, reject) => {
+      const request = connection.send(this, Op.unshare, id, flags)
+      const withdraw = signal && (() => connection.cancel(request))
+      if (withdraw) signal.addEventListener('abort', withdraw, { once: true })
+      this.#asked = { resolve, reject, signal, withdraw }
+    })
+  }
+
+  answered(): void {
+    const { resolve } = this.#settle()
+    if (this.#state !== 'gone') this.#grant.gaveBack(false)
+    this.#gone()
+    resolve()
+  }
+
+  failed(error: unknown): void {
+    const { resolve, reject, signal } = this.#settle()
+    try {
+      this.#afterFailure(error, signal)
+      resolve()
+    } catch (reason) {
+      reject(reason)
     }
   }
 
+  #settle(): Asked {
+    const asked = this.#asked!
+    this.#asked = undefined
+    this.#orderly = undefined
+    if (asked.withdraw) asked.signal!.removeEventListener('abort', asked.withdraw)
+    return asked
+  }
+
+  /** @throws what the caller is told */
   #afterFailure(error: unknown, signal: AbortSignal | undefined): void {
     const code = error instanceof GrantError ? error.code : undefined
     // Taken away by force while this waited: what was asked for has happened.
@@ -86,14 +126,19 @@ export class Unsharing {
       this.#gone()
       return
     }
-    if (this.#state === 'gone') throw error
+    if (this.#state === 'gone') throw this.#told(error)
     // Aborted while it waited, for work of this thread or for leases of others: nothing has happened.
     if (signal?.aborted && (code === 'ABORT_ERR' || error === signal.reason)) {
       if (this.#state === 'leaving') this.#state = 'live'
-      throw signal.reason
+      throw this.#told(signal.reason)
     }
     this.#state = 'stuck'
-    throw error
+    throw this.#told(error)
+  }
+
+  #told(error: unknown): unknown {
+    this.#grant.failedToEnd(error)
+    return error
   }
 
   async #force(flags: number): Promise<void> {
@@ -106,7 +151,7 @@ export class Unsharing {
     } catch (error) {
       if (!(error instanceof GrantError && error.code === 'ERR_GRANTS_UNSHARED')) {
         if ((this.#state as State) !== 'gone') this.#state = 'stuck'
-        throw error
+        throw this.#told(error)
       }
     }
     this.#gone()

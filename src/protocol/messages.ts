@@ -47,7 +47,10 @@ export interface FailedRequest {
 
 /** What a client may call on the device worker, through comlink. */
 export interface DeviceSession {
-  /** Answers every request of the batch, except those that have to wait: they are answered by an event later. */
+  /**
+   * Answers every request of the batch, except those that have to wait: they are answered by an event later. Of a large
+   * batch most answers come by events too, while the rest is being worked on.
+   */
   submit(batch: Float64Array): Promise<Reply>
   stats(): DeviceStats
 }
