@@ -21,6 +21,7 @@ import { Releasing } from './releasing.js'
 import { Batch, Request } from './request.js'
 import { checkRequest } from './request-check.js'
 import { ClientSession } from './session.js'
+import { Sessions } from './sessions.js'
 import { Sharing } from './sharing.js'
 
 /** Requests carried out in one turn, over all clients. Bounds how long one client can hold up another. */
@@ -49,7 +50,7 @@ export class DeviceActor {
   readonly #leases: Leases
   readonly #admission: Admission
   readonly #options: DeviceActorOptions
-  readonly #sessions = new Set<ClientSession>()
+  readonly #sessions = new Sessions()
   /** Share requests of the turn that is going on. */
   #shares: Request[] = []
   #turnScheduled = false
@@ -145,7 +146,7 @@ export class DeviceActor {
 
   #turn(): void {
     this.#leases.retryOrphans()
-    for (const request of this.#take()) {
+    for (const request of this.#sessions.take(TURN)) {
       this.#operations++
       if (request.op === Op.share) this.#shares.push(request)
       else this.#carryOut(request)
@@ -156,24 +157,8 @@ export class DeviceActor {
     this.#admission.admit(shares)
     // Received before the server began to close: what cannot be had at once is not waited for any more.
     if (this.#closing) this.#admission.failAll(closedError())
-    for (const session of this.#sessions) {
-      if (session.queued > 0) {
-        this.#schedule()
-        break
-      }
-    }
+    if (this.#sessions.queued > 0) this.#schedule()
     this.#finishClosing()
-  }
-
-  /** Up to TURN requests, one of each client in rotation. */
-  #take(): Request[] {
-    const taken: Request[] = []
-    let busy = [...this.#sessions].filter((session) => session.queued > 0)
-    while (busy.length > 0 && taken.length < TURN) {
-      for (const session of busy) taken.push(session.dequeue()!)
-      busy = busy.filter((session) => session.queued > 0)
-    }
-    return taken
   }
 
   #carryOut(request: Request): void {
@@ -268,13 +253,13 @@ export class DeviceActor {
         resolve = r
       })
       this.#closing = { resolve, promise }
-      for (const session of this.#sessions) session.push({ type: 'closing' })
+      this.#sessions.tell({ type: 'closing' })
     }
     this.#admission.failAll(closedError())
     if (force) {
       this.#leases.revokeAll()
       this.#releasing.flush()
-      for (const session of [...this.#sessions]) this.#abandon(session)
+      for (const session of this.#sessions.all()) this.#abandon(session)
     }
     this.#finishClosing()
     await this.#closing.promise
@@ -288,7 +273,7 @@ export class DeviceActor {
   }
 
   #finishClosing(): void {
-    if (!this.#closing || this.#closed || this.#sessions.size > 0) return
+    if (!this.#closing || this.#closed || this.#sessions.count > 0) return
     this.#closed = true
     // A mapping that is left would keep the device's file, and with it the pages, until the process ends.
     this.#leases.retryOrphans()
@@ -297,24 +282,16 @@ export class DeviceActor {
     this.#closing.resolve()
   }
 
-  #queued(): number {
-    let queued = 0
-    for (const session of this.#sessions) queued += session.queued
-    return queued
-  }
-
   stats(): DeviceStats {
-    let waiting = 0
-    for (const session of this.#sessions) waiting += session.waiting.size
     return {
       grants: this.#records.live,
       pages: this.#budget.pages,
       maxPages: this.#budget.maxPages,
       domains: this.#budget.domains(),
-      queued: this.#queued(),
-      waiting,
+      queued: this.#sessions.queued,
+      waiting: this.#sessions.waiting,
       ballast: this.#ballast,
-      clients: this.#sessions.size,
+      clients: this.#sessions.count,
       operations: this.#operations,
       batches: this.#batches,
       freePerIteration: this.#device.limits().freePerIteration,
