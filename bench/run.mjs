@@ -9,7 +9,7 @@ const benchmarks = [
   'growth',
   'startup',
   'memory',
-  'events',
+  'busy-main',
 ]
 const only = process.argv.slice(2)
 let failed = 0
