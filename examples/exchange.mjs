@@ -30,6 +30,10 @@ const first = options.join === undefined
 const FILLED = 0
 const EMPTIED = 1
 const SLOTS = 11
+if (!(pages > SLOTS) || !(Number(options.mebibytes) > 0)) {
+  console.error(`--pages takes a number above ${SLOTS}, --mebibytes one above 0`)
+  process.exit(2)
+}
 const slotBytes = Math.floor((pages - 1) / SLOTS) * PAGE
 const total = Math.ceil((Number(options.mebibytes) * 2 ** 20) / slotBytes)
 
