@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { openEventDevice } from '../src/device/evtchn.js'
+import { openEventLine } from '../src/device/evtchn.js'
 import { openDevice } from '../src/device/gntalloc.js'
 import { openMapDevice } from '../src/device/gntdev.js'
 import { CopyRequest } from '../src/device/grant-copy.js'
@@ -11,7 +11,7 @@ import { sourceViewOf } from '../src/memory/view.js'
 const devices = {
   'xen-gntalloc': openDevice,
   'xen-gntdev': openMapDevice,
-  'xen-evtchn': openEventDevice,
+  'xen-evtchn': openEventLine,
 }
 
 describe.each(Object.entries(devices))('opening the device of %s', (module, open) => {

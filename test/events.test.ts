@@ -1,9 +1,13 @@
 import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type EventChannel, EventChannels } from 'xen-grants'
+import type { Counters } from 'xen-grants/simulated'
+import { script } from './setup/process.js'
 import { rejection, useXen } from './setup/xen.js'
 
 const world = useXen()
+const key = Symbol.for('xen-grants.event-descriptor')
 let here: EventChannels
 let there: EventChannels
 
@@ -22,6 +26,19 @@ async function pair(): Promise<[EventChannel, EventChannel]> {
   const far = await there.bindInterdomain(0, near.port)
   await far.wait()
   return [near, far]
+}
+
+/** The device of a domain through a module that wraps the simulated one. */
+function standIn(domid: number, module: string): never {
+  const descriptor = (world.xen.domain(domid) as unknown as Record<symbol, object>)[key]
+  return { [key]: { ...descriptor, module } } as never
+}
+
+/** The end of a thread or a process is noticed a moment later. */
+async function until(wanted: Partial<Counters>): Promise<void> {
+  const matches = (counters: Counters): boolean =>
+    Object.entries(wanted).every(([name, value]) => counters[name as keyof Counters] === value)
+  while (!matches(await world.xen.counters())) await new Promise((resolve) => setImmediate(resolve))
 }
 
 describe('an event channel', () => {
@@ -122,4 +139,153 @@ describe('binding', () => {
     expect((await waiting).code).toBe('ERR_GRANTS_CLOSED')
     expect((await rejection(here.bindUnbound(7))).code).toBe('ERR_GRANTS_CLOSED')
   })
+})
+
+describe('an event loop', () => {
+  it('answers a thousand times', async () => {
+    const [near, far] = await pair()
+    far.on('event', () => far.notify())
+    for (let trip = 0; trip < 1000; trip++) {
+      const answer = near.wait()
+      near.notify()
+      await answer
+    }
+    await Promise.all([near.close(), far.close()])
+  })
+
+  it('sends what a listener notifies before the port is unmasked', async () => {
+    const module = new URL('./fixtures/logged-events.mjs', import.meta.url).href
+    const log: string[] = []
+    Object.assign(globalThis, { eventCalls: log })
+    const logged = await EventChannels.open({ device: standIn(7, module) })
+    const offered = await here.bindUnbound(7)
+    const answering = await logged.bindInterdomain(0, offered.port)
+    await answering.wait()
+    answering.on('event', () => answering.notify())
+    const answer = offered.wait()
+    offered.notify()
+    await answer
+    await logged.close()
+    // The first is of the event that comes of binding.
+    expect(log).toEqual(['unmask', 'notify', 'unmask'])
+  })
+
+  it('is not broken by a listener that throws: the others are told, and its port fires again', async () => {
+    const { code, stdout, stderr } = await script(`
+      import { once } from 'node:events'
+      import { EventChannels } from 'xen-grants'
+      import { SimulatedXen } from 'xen-grants/simulated'
+      const xen = await SimulatedXen.attach('${world.xen.path}')
+      const here = await EventChannels.open({ device: xen })
+      const there = await EventChannels.open({ device: xen.domain(7) })
+      const pairs = []
+      for (let i = 0; i < 2; i++) {
+        const near = await here.bindUnbound(7)
+        const far = await there.bindInterdomain(0, near.port)
+        await far.wait()
+        pairs.push({ near, far })
+      }
+      const thrown = []
+      process.on('uncaughtException', ({ message }) => thrown.push(message))
+      pairs[0].far.on('event', () => { throw new Error('listener broke') })
+      for (let round = 0; round < 3; round++) {
+        const other = pairs[1].far.wait()
+        const broken = once(process, 'uncaughtException')
+        for (const { near } of pairs) near.notify()
+        await Promise.all([other, broken])
+      }
+      console.log(thrown.join())
+      await here.close()
+      await there.close()
+      await xen.close()
+    `)
+    expect({ code, stdout: stdout.trim(), stderr }).toEqual({
+      code: 0,
+      stdout: 'listener broke,listener broke,listener broke',
+      stderr: '',
+    })
+  })
+
+  it('may be closed by a listener, before its port is unmasked', async () => {
+    const [near, far] = await pair()
+    const [stillNear, still] = await pair()
+    const errors: unknown[] = []
+    there.on('error', (error) => errors.push(error))
+    const gone = new Promise<void>((resolve) => far.once('event', () => void far.close().then(resolve)))
+    near.notify()
+    await gone
+    stillNear.notify()
+    await still.wait()
+    const closed = new Promise<void>((resolve) => still.once('event', () => void there.close().then(resolve)))
+    stillNear.notify()
+    await closed
+    expect(errors).toEqual([])
+    expect(await world.xen.counters()).toMatchObject({ files: 1, ports: 2 })
+  })
+
+  it('is kept alive by whoever waits, and by nobody else', async () => {
+    const { code, stdout, stderr } = await script(`
+      import { EventChannels } from 'xen-grants'
+      import { SimulatedXen } from 'xen-grants/simulated'
+      const xen = await SimulatedXen.attach('${world.xen.path}')
+      const here = await EventChannels.open({ device: xen })
+      const there = await EventChannels.open({ device: xen.domain(7) })
+      const near = await here.bindUnbound(7)
+      const far = await there.bindInterdomain(0, near.port)
+      await far.wait()
+      setTimeout(() => near.notify(), 20).unref()
+      await far.wait()
+      console.log('woken')
+      setTimeout(() => console.log('never'), 60_000).unref()
+    `)
+    expect({ code, stdout: stdout.trim(), stderr }).toEqual({ code: 0, stdout: 'woken', stderr: '' })
+    await until({ files: 2, ports: 0 })
+  })
+})
+
+describe('a thread that ends', () => {
+  it.each(['terminate', 'exit'] as const)('(%s) takes its event channels with it', async (how) => {
+    const near = await here.bindUnbound(7)
+    const worker = new Worker(new URL('./fixtures/event-thread.mjs', import.meta.url), {
+      workerData: { path: world.xen.path, domid: 7, port: near.port },
+      execArgv: [],
+    })
+    await once(worker, 'message')
+    for (let trip = 0; trip < 3; trip++) {
+      const answer = near.wait()
+      near.notify()
+      await answer
+    }
+    const exited = once(worker, 'exit')
+    if (how === 'terminate') {
+      near.notify()
+      await worker.terminate()
+    } else worker.postMessage('exit')
+    await exited
+    await until({ files: 2, ports: 1 })
+  })
+
+  it.each(['of an uncaught error', 'by leaving'])(
+    'the worker, %s: everybody is told, and the ports are free',
+    async (how) => {
+      const module = new URL('./fixtures/mortal-events.mjs', import.meta.url).href
+      const mortal = await EventChannels.open({ device: standIn(7, module) })
+      const near = await here.bindUnbound(7)
+      const far = await mortal.bindInterdomain(0, near.port)
+      await far.wait()
+      const [failed, closed] = [once(mortal, 'error'), once(mortal, 'close')]
+      const waiting = rejection(far.wait())
+      // Whether it is answered before the worker is gone is open.
+      const dying = mortal.bindVirq(how === 'by leaving' ? 102 : 101).catch(() => {})
+      expect((await waiting).code).toBe('ERR_GRANTS_WORKER_DIED')
+      await dying
+      await closed
+      expect((await failed)[0]).toMatchObject({ code: 'ERR_GRANTS_WORKER_DIED' })
+      expect(() => far.notify()).toThrow(expect.objectContaining({ code: 'ERR_GRANTS_WORKER_DIED' }))
+      expect((await rejection(mortal.bindUnbound(7))).code).toBe('ERR_GRANTS_WORKER_DIED')
+      await mortal.close()
+      expect(await world.xen.counters()).toMatchObject({ files: 2, ports: 1 })
+      near.notify()
+    },
+  )
 })

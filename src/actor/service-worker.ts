@@ -7,8 +7,6 @@ import type { Outcome, ServiceControl, StartNotice } from '../protocol/messages.
 export interface Service {
   /** What comlink may call. */
   readonly methods: object
-  /** Takes the port for what is pushed, if there is one. */
-  attach?(events: MessagePort): void
   close(force: boolean): void
 }
 
@@ -27,7 +25,6 @@ export async function runService(control: MessagePort, open: () => Promise<Servi
     if (message.type === 'serve') {
       port = message.port
       Comlink.expose(service.methods, port as Comlink.Endpoint)
-      if (message.events) service.attach?.(message.events)
       return
     }
     service.close(message.force)

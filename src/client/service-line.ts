@@ -14,11 +14,9 @@ export class ServiceLine<S> {
   readonly #pending = new Set<(error: GrantError) => void>()
   #lost: GrantError | undefined
 
-  /** @param events the service's end of a channel for what it pushes */
-  constructor(thread: DeviceThread, events?: MessagePort) {
+  constructor(thread: DeviceThread) {
     const { port1, port2 } = new MessageChannel()
-    const serve: ServiceControl = { type: 'serve', port: port2, ...(events && { events }) }
-    thread.post(serve, events ? [port2, events] : [port2])
+    thread.post({ type: 'serve', port: port2 } satisfies ServiceControl, [port2])
     this.#thread = thread
     this.#port = port1
     this.#service = Comlink.wrap<S>(port1 as Comlink.Endpoint)

@@ -17,6 +17,9 @@ const memsetCall = libc.func('void *memset(void *addr, int byte, size_t length)'
 const memcpyCall = libc.func('void *memcpy(void *to, void *from, size_t length)')
 const sysconfCall = libc.func('long sysconf(int name)')
 const ioctlCall = libc.func('int ioctl(int fd, unsigned long request, void *arg)')
+const pipe2Call = libc.func('int pipe2(void *fds, int flags)')
+const dup3Call = libc.func('int dup3(int from, int to, int flags)')
+const closeCall = libc.func('int close(int fd)')
 
 export const PROT_NONE = 0
 export const PROT_READ = 1
@@ -27,6 +30,8 @@ export const MAP_FIXED = 0x10
 export const MAP_ANONYMOUS = 0x20
 export const MAP_NORESERVE = 0x4000
 export const MAP_POPULATE = 0x8000
+
+const O_CLOEXEC = 0o2000000
 
 const MAP_FAILED = 0xffff_ffff_ffff_ffffn
 
@@ -76,6 +81,26 @@ export function ioctlValue(fd: number, request: number, argument: Uint8Array): n
   const result: number = ioctlCall(fd, request, argument)
   const errno = koffi.errno()
   return result < 0 ? -errno : result
+}
+
+/**
+ * The reading end of a pipe that nobody writes to. Node does not know the descriptor: give it to something that owns it.
+ * @throws GrantError
+ */
+export function readingPipe(): number {
+  const ends = new Int32Array(2)
+  const result: number = pipe2Call(ends, O_CLOEXEC)
+  const errno = koffi.errno()
+  if (result < 0) throw systemCallError(errno, 'pipe2', 'making a pipe')
+  closeCall(ends[1])
+  return ends[0]!
+}
+
+/** Makes `to` another descriptor of the open file of `from`, in the place of what it was. @throws GrantError */
+export function replaceDescriptor(from: number, to: number): void {
+  const result: number = dup3Call(from, to, O_CLOEXEC)
+  const errno = koffi.errno()
+  if (result < 0) throw systemCallError(errno, 'dup3', `making descriptor ${to} the same as ${from}`)
 }
 
 /** Bytes in a page of this kernel's. */

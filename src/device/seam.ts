@@ -1,3 +1,5 @@
+import type { GrantError } from '../errors.js'
+
 /** One successful ALLOC: a run of pages, each with its grant reference. */
 export interface Allocation {
   /** Byte offset of the first page in the device file: what mmap, deallocate and setUnmapNotify take. 0 is valid. */
@@ -169,7 +171,10 @@ export interface MapDevice {
   close(): void
 }
 
-/** One open file of the event channel device (evtchn). Synchronous, never waits: called in the thread that opened it. */
+/**
+ * One open file of the event channel device (evtchn) has two halves, in two threads. This one is the worker's: binding and
+ * unbinding set up and tear down interrupts, which may sleep in the kernel. Synchronous.
+ */
 export interface EventDevice {
   readonly path: string
 
@@ -189,34 +194,63 @@ export interface EventDevice {
   /** @throws GrantError EINVAL (above the maximum), ENOTCONN (not bound here) */
   unbind(port: number): void
 
-  /** Succeeds also when nobody is at the other end (any more). @throws GrantError ENOTCONN */
-  notify(port: number): void
-
   /** From now on only `bindInterdomain` to `domid` is allowed. One way. @throws GrantError EACCES (again), EINVAL (0, reserved) */
   restrict(domid: number): void
 
-  /**
-   * Ports that have fired, without waiting; [] when none. Each is masked until `unmask`, and what it gets meanwhile comes
-   * as one event after that. May name a port unbound meanwhile.
-   * @throws GrantError EFBIG on overflow, until `reset`
-   */
-  read(): number[]
+  /** Lets go of the file, which is the line's: it stays open, and its ports bound. */
+  close(): void
+}
 
-  /** Ports that are not this file's, or not masked, are ignored. */
+/**
+ * The other half, which owns the file: the hot path, in the thread of those who notify and listen, since a hop between
+ * threads costs more than the rest of a round trip. Nothing here waits for a peer: the file does not block, a
+ * notification is a hypercall. (The driver has one lock per file, so it may wait for a binding that the worker is in the
+ * middle of.) What fails later is told to the listener, and never before the call has returned.
+ */
+export interface EventLine {
+  readonly path: string
+
+  /** What `joinEventDevice` gets in the worker: plain data, of use until `close`. */
+  readonly file: unknown
+
+  /**
+   * From now on tells what fires, and what has fired before. Once. Does not keep the thread alive, see `ref`.
+   * @throws GrantError EMFILE
+   */
+  start(listener: EventListener): void
+
+  /** Succeeds also when nobody is at the other end (any more). Fails with ENOTCONN. */
+  notify(port: number): void
+
+  /** Lets ports fire again. Those that are not this file's, or not masked, are ignored. */
   unmask(ports: readonly number[]): void
 
   /** After EFBIG. What had not been read is lost and its ports stay masked: unmask all that are bound. */
   reset(): void
 
-  /**
-   * Calls back when `read` has something or would fail; again and again until it has been called, now and then for
-   * nothing. One callback, a later one replaces it; it must not throw. Does not keep the thread alive; never blocks a
-   * libuv pool thread.
-   */
-  onPending(callback: () => void): void
+  /** From now on this keeps the thread alive, until `unref`. */
+  ref(): void
+  unref(): void
 
-  /** Unbinds all ports and closes the file. A port that an unmap notification refers to survives until that fires. */
-  close(): void
+  /**
+   * Unbinds all ports and closes the file; the worker's half must not be used any more. A port that an unmap notification
+   * refers to survives until that fires. The end of the thread does the same.
+   */
+  close(): Promise<void>
+}
+
+export interface EventListener {
+  /**
+   * Each port is masked until `unmask`, and what it gets meanwhile comes as one event after that. May name a port that has
+   * been unbound. Must not throw.
+   */
+  fired(ports: readonly number[]): void
+
+  /**
+   * @param ports of `notify` and `unmask`
+   * @param error of `read`: EFBIG when the driver's ring has overflowed, and nothing more fires until `reset`
+   */
+  failed(call: 'notify' | 'unmask' | 'read' | 'reset', error: GrantError, ports: readonly number[]): void
 }
 
 export interface MapDeviceModule {
@@ -224,11 +258,14 @@ export interface MapDeviceModule {
 }
 
 export interface EventDeviceModule {
-  openEventDevice(options: unknown): EventDevice | Promise<EventDevice>
+  /** Opens the device, in the thread that is going to notify and listen. */
+  openEventLine(options: unknown): EventLine | Promise<EventLine>
+  /** @param file that of the line */
+  joinEventDevice(file: unknown): EventDevice | Promise<EventDevice>
 }
 
 /** The same as {@link deviceDescriptor} for the mapping device of an object that stands for one: a MapDeviceModule's. */
 export const mapDescriptor: unique symbol = Symbol.for('xen-grants.map-descriptor')
 
-/** And for its event channels: an EventDeviceModule's. */
+/** And for its event channels: an EventDeviceModule's, with the options of `openEventLine`. */
 export const eventDescriptor: unique symbol = Symbol.for('xen-grants.event-descriptor')

@@ -19,7 +19,12 @@ export interface ChannelOwner {
   notify(port: number): void
   unbind(port: number): Promise<void>
   /** While somebody waits, the process is kept alive. */
-  waiting(change: 1 | -1): void
+  waiting(change: number): void
+}
+
+interface Waiter {
+  resolve(): void
+  reject(error: unknown): void
 }
 
 /**
@@ -34,7 +39,7 @@ export class EventChannel extends EventEmitter<EventChannelEvents> implements As
   /** Local port: what the other end binds to, and what an unmap notification names. */
   readonly port: number
   readonly #owner: ChannelOwner
-  readonly #waiters = new Set<{ resolve(): void; reject(error: unknown): void }>()
+  readonly #waiters = new Set<Waiter>()
   #pending = false
   #listening = false
   #closed: GrantError | undefined
@@ -52,33 +57,47 @@ export class EventChannel extends EventEmitter<EventChannelEvents> implements As
     })
   }
 
-  /** Sends an event to the other end, if there is one. Those of one turn travel together. @throws ERR_GRANTS_CLOSED */
+  /**
+   * Sends an event to the other end, if there is one: at once, before this returns. What the system refuses is an 'error' of
+   * the EventChannels.
+   * @throws GrantError ERR_GRANTS_CLOSED
+   */
   notify(): void {
     if (this.#closed) throw this.#closed
     this.#owner.notify(this.port)
   }
 
   /** Resolves with the next event. @throws GrantError ERR_GRANTS_CLOSED when the channel is closed; the signal's reason */
-  async wait(options?: WaitOptions): Promise<void> {
+  wait(options?: WaitOptions): Promise<void> {
+    return options === undefined ? this.#next(() => {}) : this.#nextUnlessAborted(options)
+  }
+
+  async #nextUnlessAborted(options: WaitOptions): Promise<void> {
     const { signal } = checkOptions<WaitOptions>('options', options, ['signal'])
     checkSignal('options.signal', signal)
+    let waiter: Waiter | undefined
+    const next = this.#next((added) => {
+      waiter = added
+    })
+    try {
+      await untilAborted(next, signal)
+    } finally {
+      if (waiter && this.#waiters.delete(waiter)) this.#owner.waiting(-1)
+    }
+  }
+
+  #next(added: (waiter: Waiter) => void): Promise<void> {
     if (this.#pending) {
       this.#pending = false
-      return
+      return Promise.resolve()
     }
-    if (this.#closed) throw this.#closed
-    let waiter = { resolve: (): void => {}, reject: (_: unknown): void => {} }
-    const event = new Promise<void>((resolve, reject) => {
-      waiter = { resolve, reject }
+    if (this.#closed) return Promise.reject(this.#closed)
+    return new Promise((resolve, reject) => {
+      const waiter = { resolve, reject }
+      this.#waiters.add(waiter)
+      this.#owner.waiting(1)
+      added(waiter)
     })
-    this.#waiters.add(waiter)
-    this.#owner.waiting(1)
-    try {
-      await untilAborted(event, signal)
-    } finally {
-      this.#waiters.delete(waiter)
-      this.#owner.waiting(-1)
-    }
   }
 
   /** Ends when the channel is closed; throws when its worker dies. */
@@ -107,11 +126,8 @@ export class EventChannel extends EventEmitter<EventChannelEvents> implements As
 
   /** @internal */
   deliver(): void {
-    const listened = this.emit('event')
-    const waiters = [...this.#waiters]
-    this.#waiters.clear()
-    for (const { resolve } of waiters) resolve()
-    if (!listened && waiters.length === 0) this.#pending = true
+    const woken = this.#wake((waiter) => waiter.resolve())
+    if (!this.emit('event') && !woken) this.#pending = true
   }
 
   /** @internal */
@@ -119,8 +135,18 @@ export class EventChannel extends EventEmitter<EventChannelEvents> implements As
     if (this.#closed) return
     this.#closed = error
     this.#listen(false)
-    for (const { reject } of this.#waiters) reject(error)
+    this.#wake((waiter) => waiter.reject(error))
     this.emit('close')
+  }
+
+  /** @returns whether there was anybody */
+  #wake(wake: (waiter: Waiter) => void): boolean {
+    const { size } = this.#waiters
+    if (size === 0) return false
+    for (const waiter of this.#waiters) wake(waiter)
+    this.#waiters.clear()
+    this.#owner.waiting(-size)
+    return true
   }
 
   #listen(listening: boolean): void {

@@ -1,14 +1,18 @@
 import { EventEmitter } from 'node:events'
-import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { checkInteger, checkOptions, checkSignal } from '../arguments.js'
 import { deviceOf } from '../client/device-of.js'
 import { DeviceThread } from '../client/device-thread.js'
 import { ServiceLine } from '../client/service-line.js'
 import { assertSupported } from '../client/support.js'
-import { type DeviceDescriptor, eventDescriptor } from '../device/seam.js'
+import {
+  type DeviceDescriptor,
+  type EventDeviceModule,
+  type EventLine,
+  eventDescriptor,
+} from '../device/seam.js'
 import { closedError, type GrantError } from '../errors.js'
-import { fromEnvelope } from '../protocol/envelope.js'
-import type { EventReport, EventRequest, EventService, Outcome } from '../protocol/messages.js'
+import type { EventService, EventServiceData, Outcome, ThreadData } from '../protocol/messages.js'
+import { Delivery } from './delivery.js'
 import { EventChannel } from './event-channel.js'
 
 /** Stands for an event channel device that is not a path: a SimulatedXen, or one of its domains. */
@@ -26,32 +30,30 @@ export interface EventChannelsOptions {
 interface EventChannelsEvents {
   /** The device is closed, by close() or because its worker died. */
   close: []
-  /** A notification failed, or the worker of the device died. */
+  /** A notification or a call on the device failed that nobody waits for, or its worker died. */
   error: [Error]
 }
 
-/** Event channels of this domain, served by a worker of their own. An idle one does not keep the process alive. */
+/**
+ * Event channels of this domain. A worker of their own binds and unbinds; notifying and delivering are done in the thread
+ * that opened them, since none of that ever waits. An idle one does not keep the process alive.
+ */
 export class EventChannels extends EventEmitter<EventChannelsEvents> {
+  readonly #line: EventLine
   readonly #thread: DeviceThread
-  readonly #line: ServiceLine<EventService>
-  readonly #events: MessagePort
-  readonly #channels = new Map<number, EventChannel>()
-  /** Ports that have fired before the answer to their bind was here: it comes by another way. */
-  readonly #early = new Set<number>()
-  #outbox: EventRequest = { notify: [], unmask: [] }
-  #flushing = false
-  #waiting = 0
+  readonly #service: ServiceLine<EventService>
+  readonly #delivery: Delivery
   #closing: Promise<void> | undefined
+  #lineClosed: Promise<void> | undefined
 
-  private constructor(thread: DeviceThread) {
+  private constructor(line: EventLine, delivery: Delivery, thread: DeviceThread) {
     super()
-    const { port1, port2 } = new MessageChannel()
+    this.#line = line
+    this.#delivery = delivery
     this.#thread = thread
-    this.#line = new ServiceLine<EventService>(thread, port2)
-    this.#events = port1
-    port1.on('message', (report: EventReport) => this.#receive(report))
-    port1.unref()
-    thread.once('end', (died) => this.#afterEnd(died))
+    this.#service = new ServiceLine<EventService>(thread)
+    delivery.report = (error) => this.emit('error', error)
+    thread.once('end', (died) => void this.#afterEnd(died))
   }
 
   /**
@@ -60,11 +62,21 @@ export class EventChannels extends EventEmitter<EventChannelsEvents> {
    */
   static async open(options?: EventChannelsOptions): Promise<EventChannels> {
     const { device, signal } = checkOptions<EventChannelsOptions>('options', options, ['device', 'signal'])
-    const descriptor = deviceOf(device, EVTCHN)
+    const { module, options: own } = deviceOf(device, EVTCHN)
     checkSignal('options.signal', signal)
     assertSupported()
-    const thread = await DeviceThread.start('events.js', { descriptor }, signal)
-    return new EventChannels(thread)
+    const { openEventLine } = (await import(module)) as EventDeviceModule
+    const line = await openEventLine(own)
+    try {
+      const delivery = new Delivery(line)
+      line.start(delivery)
+      const data: Omit<EventServiceData, keyof ThreadData> = { module, file: line.file }
+      const thread = await DeviceThread.start('events.js', data, signal)
+      return new EventChannels(line, delivery, thread)
+    } catch (error) {
+      await line.close()
+      throw error
+    }
   }
 
   /** A fresh port that `domid` may bind to. @throws GrantError ENOSPC when the domain has no port left */
@@ -90,7 +102,7 @@ export class EventChannels extends EventEmitter<EventChannelsEvents> {
   async restrict(domid: number): Promise<void> {
     checkInteger('domid', domid, 0, 0xffff)
     this.#mustBeOpen()
-    await this.#line.call((service) => service.restrict(domid))
+    await this.#service.call((service) => service.restrict(domid))
   }
 
   async #bind(
@@ -99,55 +111,18 @@ export class EventChannels extends EventEmitter<EventChannelsEvents> {
     ) => Promise<Outcome<number>>,
   ) {
     this.#mustBeOpen()
-    const port = await this.#line.call(bind)
+    const { overflows } = this.#delivery
+    const port = await this.#service.call(bind)
     const channel = new EventChannel(port, {
-      notify: (port) => this.#send('notify', port),
+      notify: (port) => this.#line.notify(port),
       unbind: async (port) => {
-        this.#channels.delete(port)
-        if (!this.#closing && !this.#thread.died) await this.#line.call((service) => service.unbind(port))
+        this.#delivery.remove(port)
+        if (!this.#closing && !this.#thread.died) await this.#service.call((service) => service.unbind(port))
       },
-      waiting: (change) => {
-        this.#waiting += change
-        if (this.#waiting > 0) this.#events.ref()
-        else this.#events.unref()
-      },
+      waiting: (change) => this.#delivery.waiting(change),
     })
-    this.#channels.set(port, channel)
-    // It may have been of a channel that had the port before: an event too many is allowed, one too few is not.
-    if (this.#early.delete(port)) channel.deliver()
+    this.#delivery.add(channel, overflows)
     return channel
-  }
-
-  #receive(report: EventReport): void {
-    if ('fired' in report) {
-      for (const port of report.fired) {
-        // Unmasked also when nobody is left to be told; an exception of a listener must not keep it masked.
-        this.#send('unmask', port)
-        const channel = this.#channels.get(port)
-        if (channel) channel.deliver()
-        else this.#early.add(port)
-      }
-    } else if ('failed' in report) {
-      for (const { port, error } of report.failed) {
-        // One that was closed meanwhile cannot be notified: nothing to report.
-        if (this.#channels.has(port)) this.emit('error', fromEnvelope(error))
-      }
-    } else {
-      this.emit('error', fromEnvelope(report.lost))
-    }
-  }
-
-  /** What is sent in one turn travels in one message, after the listeners of the turn have run. */
-  #send(kind: keyof EventRequest, port: number): void {
-    this.#outbox[kind].push(port)
-    if (this.#flushing) return
-    this.#flushing = true
-    queueMicrotask(() => {
-      this.#flushing = false
-      const outbox = this.#outbox
-      this.#outbox = { notify: [], unmask: [] }
-      if (!this.#thread.died) this.#events.postMessage(outbox)
-    })
   }
 
   /** Unbinds every port. Whoever waits is told. */
@@ -158,9 +133,9 @@ export class EventChannels extends EventEmitter<EventChannelsEvents> {
   }
 
   async #close(): Promise<void> {
-    for (const channel of this.#channels.values()) channel.end(closedError())
-    await this.#line.close(false)
-    this.#events.close()
+    this.#delivery.end(closedError())
+    await this.#service.close(false)
+    await this.#lineClosed
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -172,9 +147,11 @@ export class EventChannels extends EventEmitter<EventChannelsEvents> {
     if (this.#closing) throw closedError()
   }
 
-  #afterEnd(died: GrantError | undefined): void {
-    for (const channel of this.#channels.values()) channel.end(died ?? closedError())
-    this.#channels.clear()
+  /** Only now: the worker has borrowed what the line owns. */
+  async #afterEnd(died: GrantError | undefined): Promise<void> {
+    this.#delivery.end(died ?? closedError())
+    this.#lineClosed = this.#line.close()
+    await this.#lineClosed
     this.emit('close')
     if (died) this.emit('error', died)
   }

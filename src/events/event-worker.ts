@@ -1,33 +1,20 @@
 import type { MessagePort } from 'node:worker_threads'
 import { done, outcome, runService } from '../actor/service-worker.js'
 import type { EventDeviceModule } from '../device/seam.js'
-import type { EventRequest, EventService, ServiceData } from '../protocol/messages.js'
-import { EventActor } from './event-actor.js'
+import type { EventService, EventServiceData } from '../protocol/messages.js'
 
-/** The event worker's thread. */
-export function runEventWorker(control: MessagePort, { descriptor }: ServiceData): Promise<void> {
+/** The event worker's thread: what may sleep. What fires, and who is notified, is its client's thread's. */
+export function runEventWorker(control: MessagePort, { module, file }: EventServiceData): Promise<void> {
   return runService(control, async () => {
-    const module = (await import(descriptor.module)) as EventDeviceModule
-    const actor = new EventActor(await module.openEventDevice(descriptor.options))
+    const { joinEventDevice } = (await import(module)) as EventDeviceModule
+    const device = await joinEventDevice(file)
     const methods: EventService = {
-      bindUnbound: (domid) => outcome(() => actor.bindUnbound(domid)),
-      bindInterdomain: (domid, port) => outcome(() => actor.bindInterdomain(domid, port)),
-      bindVirq: (virq) => outcome(() => actor.bindVirq(virq)),
-      unbind: (port) => done(() => actor.unbind(port)),
-      restrict: (domid) => done(() => actor.restrict(domid)),
+      bindUnbound: (domid) => outcome(() => device.bindUnbound(domid)),
+      bindInterdomain: (domid, port) => outcome(() => device.bindInterdomain(domid, port)),
+      bindVirq: (virq) => outcome(() => device.bindVirq(virq)),
+      unbind: (port) => done(() => device.unbind(port)),
+      restrict: (domid) => done(() => device.restrict(domid)),
     }
-    let events: MessagePort | undefined
-    return {
-      methods,
-      attach(port) {
-        events = port
-        port.on('message', (request: EventRequest) => actor.handle(request))
-        actor.start((report) => port.postMessage(report))
-      },
-      close() {
-        actor.close()
-        events?.close()
-      },
-    }
+    return { methods, close: () => device.close() }
   })
 }

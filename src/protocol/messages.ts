@@ -182,17 +182,18 @@ export type Outcome<T> = { value: T } | { error: ErrorEnvelope }
 
 /** From the thread that started a service to it, over the worker's own port. */
 export type ServiceControl =
-  /** `port` is for comlink; `events` for what the service pushes, where it does. */
-  | {
-      type: 'serve'
-      port: import('node:worker_threads').MessagePort
-      events?: import('node:worker_threads').MessagePort
-    }
-  | { type: 'close'; force: boolean }
+  /** `port` is for comlink. */
+  { type: 'serve'; port: import('node:worker_threads').MessagePort } | { type: 'close'; force: boolean }
 
-/** Given to the mapping worker and the event worker when they start. */
-export interface ServiceData extends ThreadData {
+/** Given to the mapping worker when it starts. */
+export interface MapServiceData extends ThreadData {
   descriptor: DeviceDescriptor
+}
+
+/** Given to the event worker when it starts: an EventDeviceModule, and the file of the line that its client has opened. */
+export interface EventServiceData extends ThreadData {
+  module: string
+  file: unknown
 }
 
 /** What the mapping worker does, through comlink. */
@@ -214,7 +215,7 @@ export interface MapRequest {
   status: { domid: number; ref: number; offset: number; port: number } | undefined
 }
 
-/** What the event worker does, through comlink. Binding answers the local port. */
+/** What the event worker does, through comlink. Binding answers the local port. What is hot does not go through it. */
 export interface EventService {
   bindUnbound(domid: number): Outcome<number>
   bindInterdomain(domid: number, port: number): Outcome<number>
@@ -222,13 +223,3 @@ export interface EventService {
   unbind(port: number): Outcome<null>
   restrict(domid: number): Outcome<null>
 }
-
-/**
- * The hot messages of event channels, over a port of their own. From the client: ports to notify, and ports whose
- * event has been delivered, which are unmasked. To the client: ports that have fired, or that could not be notified.
- */
-export type EventRequest = { notify: number[]; unmask: number[] }
-export type EventReport =
-  | { fired: number[] }
-  | { failed: { port: number; error: ErrorEnvelope }[] }
-  | { lost: ErrorEnvelope }

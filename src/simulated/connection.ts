@@ -7,24 +7,23 @@ import { type Call, type Calls, decodeResult, files, type ReplyHead } from './pr
 import { Decoder, encode, type Message, protocolError } from './wire.js'
 
 interface Pending {
-  id: number
   settle(message: Message): void
   fail(error: Error): void
 }
 
-/** A session for code that must not block. It keeps the thread alive only while an answer is due, or never. */
+/** A session for code that must not block. It keeps the thread alive only while an answer is due, or when told to. */
 export class Connection {
   readonly #path: string
   readonly #socket: Socket
   readonly #background: boolean
-  /** Oldest first: the host answers in order. */
-  readonly #pending: Pending[] = []
+  /** By the id of the request: the host answers in order, except what has to wait. */
+  readonly #pending = new Map<number, Pending>()
   #lastId = 0
   #ended: Error | undefined
 
   /**
    * @param path the directory of the simulated Xen
-   * @param background it never keeps the thread alive
+   * @param background it keeps the thread alive only when told to, by `ref`
    * @throws GrantError ENOENT, ECONNREFUSED
    */
   static async open(path: string, background = false): Promise<Connection> {
@@ -67,10 +66,23 @@ export class Connection {
     const id = ++this.#lastId
     return new Promise((resolve, reject) => {
       const settle = (message: Message) => resolve(decodeResult<K>(id, message))
-      this.#pending.push({ id, settle, fail: reject })
-      if (this.#pending.length === 1 && !this.#background) this.#socket.ref()
+      this.#pending.set(id, { settle, fail: reject })
+      if (this.#pending.size === 1 && !this.#background) this.#socket.ref()
       this.#socket.write(encode({ id, call, args }, numbers))
     })
+  }
+
+  /** Whether it is over, whoever has ended it. */
+  get ended(): boolean {
+    return this.#ended !== undefined
+  }
+
+  ref(): void {
+    this.#socket.ref()
+  }
+
+  unref(): void {
+    this.#socket.unref()
   }
 
   /** Requests under way fail, the host lets go of whatever this session still has. */
@@ -84,15 +96,19 @@ export class Connection {
   }
 
   #receive(message: Message): void {
-    const pending = this.#pending.shift()
-    if (pending === undefined) throw protocolError(`an answer nobody waits for`)
-    if (this.#pending.length === 0) this.#socket.unref()
+    const { id } = message.head as ReplyHead
+    const pending = this.#pending.get(id)
+    if (pending === undefined) {
+      // An answer to nothing in particular says why the connection is over.
+      if (id === 0) decodeResult(id, message)
+      throw protocolError(`an answer nobody waits for`)
+    }
+    this.#pending.delete(id)
+    if (this.#pending.size === 0 && !this.#background) this.#socket.unref()
     try {
       pending.settle(message)
     } catch (error) {
       pending.fail(error as Error)
-      // Answers to nothing in particular say that the connection is over.
-      if ((message.head as ReplyHead).id !== pending.id) this.#end(error as Error)
     }
   }
 
@@ -100,7 +116,9 @@ export class Connection {
     if (this.#ended) return
     this.#ended = reason
     this.#socket.destroy()
-    for (const { fail } of this.#pending.splice(0)) fail(reason)
+    const pending = [...this.#pending.values()]
+    this.#pending.clear()
+    for (const { fail } of pending) fail(reason)
   }
 
   #gone(cause?: Error): GrantError {

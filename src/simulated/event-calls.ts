@@ -47,6 +47,11 @@ export class EventCalls {
     session.eventFile(file).unmask(ports)
   }
 
+  /** Calls `wake` when there is something to read. */
+  wait(session: Session, file: number, wake: () => void): void {
+    session.eventFile(file).wait(wake)
+  }
+
   reset(session: Session, file: number): void {
     session.eventFile(file).reset()
   }

@@ -57,9 +57,14 @@ export class EventFile {
   /** Ports that have fired and have not been read. A masked port does not fire, so this never overflows. */
   #ring: number[] = []
   #wake: (() => void) | undefined
+  #open = true
 
   constructor(domid: number) {
     this.domid = domid
+  }
+
+  get isOpen(): boolean {
+    return this.#open
   }
 
   push(number: number): void {
@@ -90,6 +95,7 @@ export class EventFile {
   }
 
   close(): void {
+    this.#open = false
     this.#wake = undefined
   }
 

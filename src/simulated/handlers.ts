@@ -108,6 +108,13 @@ export const handlers: Handlers = {
       return { file: eventCalls.open(session, domid), ioctlDelay }
     },
   },
+  joinEvents: {
+    arity: 1,
+    run({ kernel, ioctlDelay }, session, [file]) {
+      kernel.joinEvents(session, file)
+      return { file, ioctlDelay }
+    },
+  },
   bindUnbound: {
     arity: 2,
     run: ({ kernel }, session, args) => ({ port: kernel.eventCalls.bindUnbound(session, ...args) }),
@@ -148,7 +155,7 @@ export const handlers: Handlers = {
   },
   waitEvents: {
     arity: 1,
-    run: ({ kernel }, _session, [file]) => new Later((done) => kernel.waitEvents(file, done)),
+    run: ({ kernel }, session, [file]) => new Later((done) => kernel.eventCalls.wait(session, file, done)),
   },
   destroyDomain: { arity: 1, run: ({ kernel }, _session, [domid]) => nothing(kernel.destroyDomain(domid)) },
   bindPort: { arity: 0, run: ({ kernel }) => ({ port: kernel.bindPort() }) },

@@ -135,6 +135,7 @@ export class Kernel {
 
   /** Mappings keep their pages. For a file of any device. @throws GrantError EBADF */
   close(session: Session, handle: number): void {
+    if (session.joined.delete(handle)) return
     this.#closeFile(get(session.files, handle, 'file'))
     session.files.delete(handle)
   }
@@ -145,18 +146,15 @@ export class Kernel {
     else this.#channels.close(file)
   }
 
-  /**
-   * Calls `wake` when an event channel file, of whatever session, has something to read.
-   * @throws GrantError EBADF
-   */
-  waitEvents(handle: number, wake: () => void): void {
+  /** An event channel file of whatever session, for another half of the same program. @throws GrantError EBADF */
+  joinEvents(session: Session, handle: number): void {
     for (const { files } of this.#sessions) {
       const file = files.get(handle)
       if (!(file instanceof EventFile)) continue
-      file.wait(wake)
+      session.joined.set(handle, file)
       return
     }
-    throw systemCallError(EBADF, 'poll', `waiting for events of file ${handle}, which is not open`)
+    throw systemCallError(EBADF, 'open', `joining file ${handle}, which is not open`)
   }
 
   /** In the local domain, as for `events`. */

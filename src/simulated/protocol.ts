@@ -43,6 +43,8 @@ export interface Calls {
   /** The pieces and the results are in `numbers`, see copy-message.ts. */
   copy: { args: [file: number]; result: { numbers: Uint32Array } }
   openEvents: { args: [domid: number]; result: { file: number; ioctlDelay: number } }
+  /** Another session's file becomes this session's too, and goes with the other. To close it is to let go of it. */
+  joinEvents: { args: [file: number]; result: { file: number; ioctlDelay: number } }
   bindUnbound: { args: [file: number, domid: number]; result: { port: number } }
   bindInterdomain: { args: [file: number, domid: number, remotePort: number]; result: { port: number } }
   bindVirq: { args: [file: number, virq: number]; result: { port: number } }
@@ -53,10 +55,7 @@ export interface Calls {
   /** The ports are in `numbers`. */
   unmaskEvents: { args: [file: number]; result: Nothing }
   resetEvents: { args: [file: number]; result: Nothing }
-  /**
-   * Answered when the file, which may be another session's, has something to read. Replies come in the order of the
-   * requests, so a session that waits does nothing else.
-   */
+  /** Answered when the file has something to read; what is asked for meanwhile is answered earlier. */
   waitEvents: { args: [file: number]; result: Nothing }
   destroyDomain: { args: [domid: number]; result: Nothing }
   bindPort: { args: []; result: { port: number } }
@@ -104,7 +103,7 @@ export const faultableCalls = [
 
 export type FaultableCall = (typeof faultableCalls)[number]
 
-/** `id` is the sender's and comes back in the reply. Replies come in the order of the requests. */
+/** `id` is the sender's and comes back in the reply. Replies come in the order of the requests, except what has to wait. */
 export interface RequestHead {
   id: number
   call: Call

@@ -28,6 +28,8 @@ export interface Mapped {
 /** What one process, or one thread with its own connection, has open. Numbers stand for its things, as fds do. */
 export class Session {
   readonly files = new Map<number, OpenFile>()
+  /** Files of other sessions that this one uses too. */
+  readonly joined = new Map<number, EventFile>()
   readonly mappings = new Map<number, OpenMapping>()
   /** Of peers that map without a file, see SimulatedDomain. */
   readonly foreignMappings = new Map<number, ForeignMapping>()
@@ -54,6 +56,8 @@ export class Session {
 
   /** @throws GrantError EBADF */
   eventFile(handle: number): EventFile {
+    const joined = this.joined.get(handle)
+    if (joined?.isOpen) return joined
     return fileOf(this.files, handle, EventFile)
   }
 

@@ -44,6 +44,6 @@ describe('a file of the mapping device', () => {
     expect(() => kernel.allocate(session, file, 7, 0, 1)).toThrow(failing('EBADF'))
     expect(() => kernel.eventCalls.read(session, file)).toThrow(failing('EBADF'))
     expect(() => kernel.mapCalls.unmap(session, 999, 0, 1)).toThrow(failing('EBADF'))
-    expect(() => kernel.waitEvents(file, () => {})).toThrow(failing('EBADF', 'poll'))
+    expect(() => kernel.joinEvents(session, file)).toThrow(failing('EBADF', 'open'))
   })
 })

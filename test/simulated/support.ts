@@ -10,13 +10,13 @@ import {
 } from 'xen-grants/simulated'
 import {
   deviceDescriptor,
-  type EventDevice,
   eventDescriptor,
   type GrantDevice,
   type MapDevice,
   mapDescriptor,
 } from '../../dist/src/device/seam.js'
 import { Kernel, type KernelOptions } from '../../src/simulated/kernel.js'
+import { EventEnd } from './event-end.js'
 
 export const PAGE = 4096
 export const WRITABLE = 1
@@ -83,9 +83,9 @@ export async function openMap(at: SimulatedXen | SimulatedDomain): Promise<MapDe
 }
 
 /** The event channel device of a domain, as `openMap`. */
-export async function openEvents(at: SimulatedXen | SimulatedDomain): Promise<EventDevice> {
+export async function openEvents(at: SimulatedXen | SimulatedDomain): Promise<EventEnd> {
   const { module, options } = at[eventDescriptor]
-  return (await import(module)).openEventDevice(options)
+  return EventEnd.open(await import(module), options)
 }
 
 /** The references of domain 0, or another, as a mapper names them. */

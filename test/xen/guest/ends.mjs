@@ -1,5 +1,5 @@
-import { EvtchnDevice } from '../../../dist/src/device/evtchn.js'
 import { GntdevDevice } from '../../../dist/src/device/gntdev.js'
+import { EventFile } from './event-file.mjs'
 import { PAGE, poke } from './raw.mjs'
 
 // Both ends in this one domain: what it grants to itself, it maps through the drivers under test.
@@ -10,10 +10,12 @@ export function mapDevice(t) {
   return device
 }
 
-export function eventDevice(t) {
-  const device = new EvtchnDevice()
-  t.defer(() => device.close())
-  return device
+/** @param start false for a line that tells nothing until `start()` */
+export function eventFile(t, { start = true } = {}) {
+  const file = new EventFile()
+  t.defer(() => file.close())
+  if (start) file.start()
+  return file
 }
 
 /** Pages of this domain's, each full of its number + 1, granted to this domain or to another. */
@@ -60,40 +62,10 @@ export function canMap(device, ref, domid = 0) {
   }
 }
 
-/** The ports that fire next; [] when none does within the time. They stay masked. */
-export function nextEvents(device, ms = 5000) {
-  return new Promise((resolve, reject) => {
-    const finish = (settle, value) => {
-      clearTimeout(timer)
-      device.onPending(() => {})
-      settle(value)
-    }
-    const timer = setTimeout(() => finish(resolve, []), ms)
-    device.onPending(() => {
-      try {
-        const ports = device.read()
-        if (ports.length > 0) finish(resolve, ports)
-      } catch (error) {
-        finish(reject, error)
-      }
-    })
-  })
-}
-
-/** Resolves when there is something to read, and leaves it there. */
-export function pending(device) {
-  return new Promise((resolve) => {
-    device.onPending(() => {
-      device.onPending(() => {})
-      resolve()
-    })
-  })
-}
-
 /** A channel of this domain with itself, the event that binding causes taken. */
 export async function channelTo(near, far) {
-  const port = near.bindUnbound(0)
-  const own = far.bindInterdomain(0, port)
-  far.unmask(await nextEvents(far))
+  const port = near.device.bindUnbound(0)
+  const own = far.device.bindInterdomain(0, port)
+  far.unmask(await far.next())
   return { port, own }
 }

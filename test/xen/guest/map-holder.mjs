@@ -2,16 +2,16 @@
 //
 //   map-holder.mjs <byte to clear> <port or 0> <ref>...
 import { UNMAP_NOTIFY_CLEAR_BYTE as CLEAR, UNMAP_NOTIFY_SEND_EVENT as SEND } from '../../../dist/src/abi.js'
-import { EvtchnDevice } from '../../../dist/src/device/evtchn.js'
 import { GntdevDevice } from '../../../dist/src/device/gntdev.js'
+import { EventFile } from './event-file.mjs'
 
 const [offset, remote, ...refs] = process.argv.slice(2).map(Number)
 const device = new GntdevDevice()
 const index = device.map(refs.map((ref) => ({ domid: 0, ref })))
 device.mmap(index, refs.length, true)
 // Kept in a variable, and so open, until the end.
-const events = remote ? new EvtchnDevice() : undefined
-if (events) device.setUnmapNotify(index + offset, CLEAR | SEND, events.bindInterdomain(0, remote))
+const events = remote ? new EventFile() : undefined
+if (events) device.setUnmapNotify(index + offset, CLEAR | SEND, events.device.bindInterdomain(0, remote))
 else device.setUnmapNotify(index + offset, CLEAR, 0)
 console.log('holding')
 setInterval(() => {}, 1 << 30)

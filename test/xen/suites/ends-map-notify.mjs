@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { UNMAP_NOTIFY_CLEAR_BYTE as CLEAR, UNMAP_NOTIFY_SEND_EVENT as SEND } from '../../../dist/src/abi.js'
-import { channelTo, eventDevice, granted, mapDevice, mapped, nextEvents } from '../guest/ends.mjs'
+import { channelTo, eventFile, granted, mapDevice, mapped } from '../guest/ends.mjs'
 import { PAGE, peek } from '../guest/raw.mjs'
 
 const BRIEFLY_MS = 300
@@ -10,7 +10,7 @@ const refused = (code) => ({ name: 'GrantError', code, syscall: 'ioctl' })
 async function watched(t, pages = 2) {
   const grant = granted(t, pages)
   const device = mapDevice(t)
-  const [near, far] = [eventDevice(t), eventDevice(t)]
+  const [near, far] = [eventFile(t), eventFile(t)]
   const { port, own } = await channelTo(near, far)
   return {
     ...mapped(device, grant.names),
@@ -21,7 +21,7 @@ async function watched(t, pages = 2) {
     byte: (offset) => peek(grant.address + offset)[0],
     /** Whether the event comes. */
     fired: async (ms) => {
-      const ports = await nextEvents(far, ms)
+      const ports = await far.next(ms)
       far.unmask(ports)
       return ports.includes(own)
     },
@@ -138,8 +138,8 @@ export default {
       async run(t) {
         const { device, index, near, port, munmap, forget, fired } = await watched(t)
         device.setUnmapNotify(index, SEND, port)
-        near.unbind(port)
-        near.close()
+        near.device.unbind(port)
+        await near.close()
         munmap()
         assert.equal(await fired(BRIEFLY_MS), false)
         forget()
@@ -150,11 +150,11 @@ export default {
       name: 'a mapper that is killed clears its byte, sends its event, and has let the pages go',
       async run(t) {
         const grant = granted(t, 2)
-        const events = eventDevice(t)
-        const port = events.bindUnbound(0)
+        const events = eventFile(t)
+        const port = events.device.bindUnbound(0)
         const holder = t.node('map-holder.mjs', PAGE + 9, port, ...grant.refs)
         assert.equal(await holder.line(), 'holding')
-        const event = nextEvents(events, 20_000)
+        const event = events.next(20_000)
         await holder.kill('SIGKILL')
         assert.deepEqual(await event, [port])
         assert.deepEqual([...peek(grant.address + PAGE + 8, 3)], [2, 0, 2])
