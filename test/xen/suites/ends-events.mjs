@@ -203,7 +203,7 @@ export default {
       async run(t) {
         const device = eventFile(t).device
         const before = openFiles()
-        for (let i = 0; i < 5; i++) {
+        for (let i = 0; i < 3; i++) {
           const thread = new Worker(new URL('../guest/event-thread.mjs', import.meta.url))
           const [[near, far]] = await once(thread, 'message')
           await thread.terminate()
