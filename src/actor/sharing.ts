@@ -78,6 +78,7 @@ export class Sharing {
     const error = this.#allocate([request], request.b, failed)
     if (!error) return
     if (error.code !== 'ENOSPC') {
+      this.#findIndex()
       failed(request, error)
       return
     }
@@ -88,6 +89,18 @@ export class Sharing {
     } catch {
       // The probe itself failed otherwise: the first error is the one to report.
       failed(request, error)
+    }
+  }
+
+  /**
+   * A shortage of memory is noticed after the range was reserved, or before: only the driver can tell. The next ENOSPC
+   * would be taken for one of the grant table if the range were not known to be used up.
+   */
+  #findIndex(): void {
+    try {
+      this.#nextIndex = this.#device.allocate(0, 0, 0).index
+    } catch {
+      // There is nothing to go by, as before.
     }
   }
 

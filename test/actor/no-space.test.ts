@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import { DOMID_INVALID } from '../../dist/src/abi.js'
 import { BALLAST_PAGES } from '../../dist/src/actor/ballast.js'
-import type { GrantError } from '../../dist/src/errors.js'
-import { startActor } from '../setup/actor.js'
+import { GrantError } from '../../dist/src/errors.js'
+import { type ActorClient, startActor } from '../setup/actor.js'
 import { FakeDevice } from '../setup/fake-device.js'
 
 async function refused(
-  spoil: (device: FakeDevice) => void,
+  spoil: (device: FakeDevice, one: ActorClient) => void | Promise<void>,
   options: { limit?: number; pages?: number } = {},
 ): Promise<GrantError> {
   const device = new FakeDevice({ limit: options.limit ?? 100 })
   const one = startActor(device, { maxPages: 1000 }).client()
   await one.share(7, 10)
-  spoil(device)
+  await spoil(device, one)
   return one.share(7, options.pages ?? 20).then(
     () => expect.unreachable(),
     (error) => error,
@@ -34,6 +34,20 @@ describe('an ENOSPC', () => {
     })
     expect(error).toMatchObject({ code: 'ENOSPC', reason: 'grant-table' })
     expect(error.message).toContain('max_grant_frames')
+  })
+
+  it('of the limit is told from one of the grant table also after a shortage of memory that used up a range', async () => {
+    const error = await refused(async (device, one) => {
+      const { allocate } = device
+      device.allocate = (domid, flags, count) => {
+        device.allocate = allocate
+        device.deallocate(device.allocate(domid, flags, count).index, count)
+        throw new GrantError('ENOMEM', 'no memory', { errno: -12, syscall: 'ioctl' })
+      }
+      await expect(one.share(7, 40)).rejects.toMatchObject({ code: 'ENOMEM' })
+      device.used += 80
+    })
+    expect(error.reason).toBe('limit')
   })
 
   it('of a wedged driver is told by its refusing even no pages', async () => {
