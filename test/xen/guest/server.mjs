@@ -3,12 +3,16 @@
 //   share <domid> r|w <pages>   page p is filled with the byte p + 1   "<n> refs <json>", n being the line's number
 //   show <n>                    the first byte of each page            "<n> bytes <json>"
 //   free <n>                                                           "<n> freed"
+//   steal <domid> <ref>,<ref>...   tries to map and to copy what another domain has granted, each reference by itself
+//                                  "<n> got <json>": what every try came to, each outcome once
 import { createInterface } from 'node:readline'
-import { GrantServer } from 'xen-grants'
+import { GrantMapper, GrantServer } from 'xen-grants'
+import { attempts } from './attempts.mjs'
 
 const PAGE = 4096
 const server = await GrantServer.open()
 const grants = new Map()
+let mapper
 
 const pattern = (pages) =>
   Buffer.concat(Array.from({ length: pages }, (_, page) => Buffer.alloc(PAGE, page + 1)))
@@ -29,6 +33,10 @@ const commands = {
   async free(_, n) {
     await grants.get(n).unshare()
     return 'freed'
+  },
+  async steal(_, domid, refs) {
+    mapper ??= await GrantMapper.open()
+    return `got ${JSON.stringify(await attempts(mapper, Number(domid), refs.split(',').map(Number)))}`
   },
 }
 

@@ -1,6 +1,7 @@
 // Runs the tests of one suite file one after the other and writes what comes out to descriptor 3, synchronously: what
 // was reported before a crash is not lost with it.
 import { writeSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
 import { Context } from './context.mjs'
 
 /** The URL of the suite's file. */
@@ -33,6 +34,8 @@ function textOf(error) {
 const { default: suite } = await import(file)
 const tests = suite.tests.filter(({ name }) => `${suite.name} > ${name}`.includes(only))
 send({ type: 'plan', suite: suite.name, names: tests.map(({ name }) => name) })
+// The suite before may still be running: loading touches no device, and nothing else begins until it has ended.
+await text(process.stdin)
 for (const test of tests) {
   const result = { type: 'test', suite: suite.name, name: test.name }
   if (test.skip) {

@@ -12,9 +12,20 @@ async function open(t, kind) {
   return opened
 }
 
+let opened
+
+/** The same two for all: each takes a thread and seconds to start here. They end with the suite's process. */
 async function ends(t) {
-  const [server, mapper] = [await open(t, GrantServer), await open(t, GrantMapper)]
-  return { server, mapper, share: (options) => server.share({ domid: 0, pages: 4, ...options }) }
+  opened ??= Promise.all([GrantServer.open(), GrantMapper.open()])
+  const [server, mapper] = await opened
+  return {
+    mapper,
+    async share(options) {
+      const grant = await server.share({ domid: 0, pages: 4, ...options })
+      t.defer(() => grant.unshare({ force: true }))
+      return grant
+    },
+  }
 }
 
 async function rejection(promise) {

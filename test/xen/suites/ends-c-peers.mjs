@@ -2,21 +2,22 @@ import assert from 'node:assert/strict'
 import { EventChannels, GrantMapper, GrantServer } from '../../../dist/src/index.js'
 import { canMap, mapDevice } from '../guest/ends.mjs'
 
+// One of each for all tests: each takes a thread and seconds to start here. They end with the suite's process.
+const opened = new Map()
+
+function open(kind) {
+  if (!opened.has(kind)) opened.set(kind, kind.open())
+  return opened.get(kind)
+}
+
 async function offered(t, channels) {
-  const server = await GrantServer.open()
-  t.defer(() => server.close({ force: true }))
+  const server = await open(GrantServer)
   const grant = await server.share({ domid: 0, pages: 2 })
   grant.bytes.fill(5, 4096)
   const channel = await channels?.bindUnbound(0)
   const { refs, status } = await grant.offer(channel && { channel })
   const peer = t.peer('map_notify', 0, status.ref, status.offset, status.port ?? 0, ...refs)
   return { grant, refs, peer, channel }
-}
-
-async function channelsOf(t) {
-  const channels = await EventChannels.open()
-  t.defer(() => channels.close())
-  return channels
 }
 
 async function holds({ grant, peer }) {
@@ -49,7 +50,7 @@ export default {
     {
       name: 'a C mapper that is killed is seen, and an event of libxenevtchn says so',
       async run(t) {
-        const side = await offered(t, await channelsOf(t))
+        const side = await offered(t, await open(EventChannels))
         await holds(side)
         const event = side.channel.wait()
         await side.peer.kill('SIGKILL')
@@ -61,8 +62,7 @@ export default {
     {
       name: 'a C granter sees a Node mapper map and let go, and is woken',
       async run(t) {
-        const [mapper, events] = [await GrantMapper.open(), await channelsOf(t)]
-        t.defer(() => mapper.close())
+        const [mapper, events] = [await open(GrantMapper), await open(EventChannels)]
         const granter = t.peer('grant_notify', 0, 3)
         const offer = JSON.parse(await granter.line())
         const mapped = await mapper.map({ domid: 0, offer, events })
@@ -93,8 +93,7 @@ export default {
     {
       name: 'events go to and fro between EventChannels and libxenevtchn',
       async run(t) {
-        const channels = await channelsOf(t)
-        const channel = await channels.bindUnbound(0)
+        const channel = await (await open(EventChannels)).bindUnbound(0)
         const echo = t.peer('event_echo', 'echo', 0, channel.port)
         assert.equal(await echo.line(), 'bound')
         for (let round = 0; round < 100; round++) {

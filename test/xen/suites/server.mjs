@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { GrantServer } from 'xen-grants'
+import { eventually } from '../../contract/support.mjs'
 import { limit, setFreePerIteration, setLimit } from '../guest/module.mjs'
 import { PAGE, peek, poke } from '../guest/raw.mjs'
 
@@ -80,6 +81,38 @@ export default {
         await grant.unshare()
         assert.ok(peek(mapped.address, 3 * PAGE).equals(Buffer.alloc(3 * PAGE)))
         mapped.unmap()
+      },
+    },
+    {
+      name: 'its former peer finds zeros wherever it can still map: a page taken back, and one that is granted anew',
+      async run(t) {
+        setFreePerIteration(t, 0)
+        const { server, peer } = await open(t)
+        // Many, so that what is granted next is most likely made of the same frames again.
+        const pages = 900
+        const zeros = Buffer.alloc(pages * PAGE)
+        for (const force of [false, true]) {
+          const grant = await server.share({ domid: 0, pages, writable: true })
+          grant.bytes.fill(0x5a)
+          const { refs } = grant
+          const mapped = peer.map(refs)
+          assert.equal(peek(mapped.address + zeros.length - 1)[0], 0x5a)
+          await grant.unshare({ force })
+          assert.ok(peek(mapped.address, zeros.length).equals(zeros), 'what it maps')
+          // It may, as long as it maps them: docs/driver.md.
+          const again = peer.map(refs)
+          assert.ok(peek(again.address, zeros.length).equals(zeros), 'what it maps again')
+          poke(again.address, Buffer.alloc(zeros.length, 0xa5))
+          again.unmap()
+          mapped.unmap()
+          await eventually(() => !peer.canMap(refs[0]) && !peer.canMap(refs[pages - 1]), 'the kernel lets go')
+
+          const next = await server.share({ domid: 0, pages })
+          const fresh = peer.map(next.refs, { writable: false })
+          assert.ok(peek(fresh.address, zeros.length).equals(zeros), 'what is granted next')
+          fresh.unmap()
+          await next.unshare()
+        }
       },
     },
     {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { GrantServer } from 'xen-grants'
+import { GrantMapper, GrantServer } from 'xen-grants'
 import { eventually } from '../../contract/support.mjs'
+import { attempts } from '../guest/attempts.mjs'
 import { checksum } from '../guest/checksum.mjs'
 import { Guest } from '../guest/domains.mjs'
 import { limit, setFreePerIteration } from '../guest/module.mjs'
@@ -55,6 +56,10 @@ async function startServer(domain) {
         free: () => tell(`free ${number}`),
       }
     },
+    /** What comes of its tries to get at what this domain has granted to others. */
+    async steal(domid, refs) {
+      return JSON.parse(/^\d+ got (.*)$/.exec(await tell(`steal ${domid} ${refs.join(',')}`))[1])
+    },
   }
 }
 
@@ -65,6 +70,14 @@ function patternChecksums(pages) {
 async function refused(t, domid, ref) {
   const { output, code } = await t.peer('map_check', domid, 'r', ref).end()
   assert.deepEqual({ output, code }, { output: ['error 22'], code: 1 })
+}
+
+/** Nobody but the peer gets a page, whichever way it tries. */
+const NOTHING = {
+  read: ['EINVAL'],
+  write: ['EINVAL'],
+  copyFrom: ['GNTST_general_error'],
+  copyTo: ['GNTST_general_error'],
 }
 
 /** Dom0 grants and maps as before, and runs no guest that it does not know of. */
@@ -153,6 +166,28 @@ export default {
         // The same reference, at the same time.
         t.gntdev().map(forDom0.refs, { domid: one.domid }).unmap()
         assert.deepEqual((await map(forTwo)).split('\n'), [...patternChecksums(1), 'held'])
+      },
+    },
+    {
+      name: 'a third domain gets no page of a grant, writable or not, while the peer maps every one',
+      timeoutMs: TWO_MINUTES,
+      async run(t) {
+        const [one, two] = [await guest('one', 'node'), await guest('two', 'small')]
+        const [server, mapper] = [await GrantServer.open(), await GrantMapper.open()]
+        t.defer(() => server.close({ force: true }))
+        t.defer(() => mapper.close({ force: true }))
+        const thief = await serverIn(one)
+        for (const writable of [true, false]) {
+          const grant = await server.share({ domid: two.domid, pages: PAGES, writable })
+          for (let page = 0; page < PAGES; page++) grant.bytes.fill(page + 1, page * PAGE, (page + 1) * PAGE)
+          assert.deepEqual(await thief.steal(0, grant.refs), NOTHING, 'the other guest')
+          assert.deepEqual(await attempts(mapper, 0, grant.refs), NOTHING, 'the granter itself')
+          const { output } = await two.run(`/peers/map_check 0 r ${grant.refs.join(' ')} </dev/null`)
+          assert.deepEqual(output.split('\n'), [...patternChecksums(PAGES), 'held'], 'the peer')
+        }
+        // Dom0 has every privilege in Xen but this one.
+        const { refs } = await thief.share(two.domid)
+        assert.deepEqual(await attempts(mapper, one.domid, refs), NOTHING, 'dom0')
       },
     },
     {

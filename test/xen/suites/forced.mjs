@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import fc from 'fast-check'
+import { GrantServer } from 'xen-grants'
+import { seedOf } from '../../agreement/seed.mjs'
+import { limit, setLimit } from '../guest/module.mjs'
+import { PAGE, peek } from '../guest/raw.mjs'
+
+const THREADS = 8
+const ROUNDS = 10
+const MOST_PAGES = 60
+/** Pages a server keeps for itself while it is open. */
+const BALLAST = 4
+const KEPT_PAGES = 5
+/** The driver's, so that all of it is quickly had. */
+const LIMIT = 128
+
+/** Eight threads of test/xen/guest/writer.mjs. */
+async function startWriters(t, server) {
+  const state = new Int32Array(new SharedArrayBuffer(4 * (1 + THREADS)))
+  const stop = () => Atomics.store(state, 0, -1)
+  const threads = Array.from({ length: THREADS }, (_, number) => {
+    const port = server.connect()
+    return new Worker(new URL('../guest/writer.mjs', import.meta.url), {
+      workerData: { port, state, number },
+      transferList: [port],
+    })
+  })
+  t.defer(async () => {
+    stop()
+    await Promise.all(threads.map((thread) => thread.terminate()))
+  })
+  const answers = () => Promise.all(threads.map(async (thread) => (await once(thread, 'message'))[0]))
+  await answers()
+
+  return {
+    write(handle, round) {
+      Atomics.store(state, 0, round)
+      for (const thread of threads) thread.postMessage({ handle, round })
+    },
+    /** When each of them has been through its view once more. */
+    async allWrite() {
+      const fields = threads.map((_, number) => 1 + number)
+      const before = fields.map((field) => Atomics.load(state, field))
+      await Promise.all(
+        // Twice: the first may have been under way already.
+        fields.map(async (field, i) => {
+          for (let now = before[i]; now - before[i] < 2; now = Atomics.load(state, field))
+            await Atomics.waitAsync(state, field, now).value
+        }),
+      )
+    },
+    /** @returns how long each one's view is then */
+    async stop() {
+      const lengths = answers()
+      stop()
+      return lengths
+    },
+  }
+}
+
+export default {
+  name: 'forced unshare',
+  tests: [
+    {
+      name: `under ${THREADS} threads that write: the pages are free at once, and no store reaches them or another grant`,
+      timeoutMs: 180_000,
+      async run(t) {
+        const seed = seedOf(process.env)
+        t.note(`XEN_GRANTS_SEED=${seed}`)
+        const sizes = fc.sample(fc.integer({ min: 1, max: MOST_PAGES }), { seed, numRuns: ROUNDS })
+        setLimit(t, LIMIT)
+        const server = await GrantServer.open()
+        t.defer(() => server.close({ force: true }))
+        const kept = await server.share({ domid: 0, pages: KEPT_PAGES, writable: true })
+        const pattern = Buffer.from(Array.from({ length: KEPT_PAGES * PAGE }, (_, at) => at % 251))
+        kept.bytes.set(pattern)
+        const [writers, device, peer] = [await startWriters(t, server), t.gntalloc(), t.gntdev()]
+
+        const free = limit() - BALLAST - KEPT_PAGES
+        for (const [i, pages] of sizes.entries()) {
+          const round = i + 1
+          const grant = await server.share({ domid: 0, pages, writable: true })
+          const { refs } = grant
+          writers.write(grant.handle(), round)
+          await writers.allWrite()
+          assert.ok(
+            grant.bytes.subarray(0, THREADS).every((byte) => byte === round),
+            'all eight have written',
+          )
+
+          await grant.unshare({ force: true })
+          assert.deepEqual(
+            [...refs].filter((ref) => peer.canMap(ref, { writable: false })),
+            [],
+            'free',
+          )
+          const rest = device.allocate(0, 1, free)
+          assert.equal(rest.refs.length, free, 'the whole limit')
+          const address = device.mmap(rest.index, free)
+          // Most likely the same frames as before, in use again, and the threads go on all the while.
+          await writers.allWrite()
+          assert.ok(peek(address, free * PAGE).equals(Buffer.alloc(free * PAGE)), 'nothing arrives there')
+          device.munmap(address, free * PAGE)
+          device.deallocate(rest.index, free)
+          assert.ok(pattern.equals(kept.bytes), 'the other grant is what it was')
+          assert.deepEqual(await writers.stop(), Array(THREADS).fill(0), 'and then every view is empty')
+        }
+        t.note(`${ROUNDS} times, ${Math.min(...sizes)} to ${Math.max(...sizes)} pages`)
+      },
+    },
+  ],
+}
