@@ -1,7 +1,7 @@
 import { closeSync, constants as fsConstants, openSync } from 'node:fs'
 import { constants } from 'node:os'
 import { BindInterdomain, IOCTL_EVTCHN_BIND_INTERDOMAIN } from '../abi.js'
-import { EVTCHN_PATH } from './evtchn.js'
+import { EVTCHN_PATH } from './evtchn-line.js'
 import { ioctlValue } from './libc.js'
 
 const { EINVAL, ESRCH } = constants.errno
