@@ -13,10 +13,11 @@ function machine() {
 
 /**
  * @param {string} name of the files
- * @param {{ title: string, unit: string, lowerIsBetter?: boolean, samples: Record<string, Record<string, number[]>> }} result
- * samples by case, then by candidate
+ * @param {{ title: string, unit: string, lowerIsBetter?: boolean, baseline?: string, samples: Record<string, Record<string, number[]>> }} result
+ * samples by case, then by candidate. With `baseline`, a candidate, the others are also held against it round by round: what
+ * the machine does beside affects both of a round alike
  */
-export function report(name, { title, unit, lowerIsBetter = true, samples }) {
+export function report(name, { title, unit, lowerIsBetter = true, baseline, samples }) {
   const candidates = [...new Set(Object.values(samples).flatMap((byCandidate) => Object.keys(byCandidate)))]
   const rows = Object.entries(samples).map(([label, byCandidate]) => [
     label,
@@ -27,6 +28,14 @@ export function report(name, { title, unit, lowerIsBetter = true, samples }) {
     ['', ...candidates],
     rows,
   )
+  if (baseline !== undefined) {
+    const others = candidates.filter((candidate) => candidate !== baseline)
+    const ratios = Object.entries(samples).map(([label, byCandidate]) => [
+      label,
+      ...others.map((candidate) => cell(ratiosOf(byCandidate, candidate, baseline))),
+    ])
+    table(`${title}, times ${baseline} in the same round`, ['', ...others], ratios)
+  }
   mkdirSync(folder, { recursive: true })
   const summary = Object.fromEntries(
     Object.entries(samples).map(([label, byCandidate]) => [
@@ -34,7 +43,12 @@ export function report(name, { title, unit, lowerIsBetter = true, samples }) {
       Object.fromEntries(
         Object.entries(byCandidate).map(([candidate, values]) => [
           candidate,
-          { median: median(values), spread: spread(values), rounds: values.length },
+          {
+            median: median(values),
+            spread: spread(values),
+            rounds: values.length,
+            ...(baseline && { ratio: median(ratiosOf(byCandidate, candidate, baseline)) }),
+          },
         ]),
       ),
     ]),
@@ -42,6 +56,10 @@ export function report(name, { title, unit, lowerIsBetter = true, samples }) {
   const json = { title, unit, lowerIsBetter, machine: machine(), results: summary }
   writeFileSync(new URL(`${name}.json`, folder), `${JSON.stringify(json, null, 2)}\n`)
   writeFileSync(new URL(`${name}.svg`, folder), barChart(json))
+}
+
+function ratiosOf(byCandidate, candidate, baseline) {
+  return byCandidate[candidate]?.map((value, round) => value / byCandidate[baseline][round])
 }
 
 function cell(values) {

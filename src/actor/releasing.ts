@@ -1,5 +1,5 @@
 import { PAGE_SIZE } from '../abi.js'
-import { munmap, zeroMemory } from '../device/libc.js'
+import { munmap, setMemory } from '../device/libc.js'
 import type { GrantDevice } from '../device/seam.js'
 import type { GrantRecord } from './grants.js'
 import type { MappingLedger } from './ledger.js'
@@ -55,7 +55,7 @@ export class Releasing {
       if (record.memory === 'mapped') {
         if (!fireNotify) this.#disarm(record)
         // While a peer still maps a page it can see what is in it, also after this (docs/driver.md, deferred pages).
-        if (this.#scrub) zeroMemory(record.address, record.pages * PAGE_SIZE)
+        if (this.#scrub) setMemory(record.address, 0, record.pages * PAGE_SIZE)
         letGo()
       }
     } catch (error) {

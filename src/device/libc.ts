@@ -15,6 +15,7 @@ const mmapCall = libc.func(
 const munmapCall = libc.func('int munmap(void *addr, size_t length)')
 const memsetCall = libc.func('void *memset(void *addr, int byte, size_t length)')
 const memcpyCall = libc.func('void *memcpy(void *to, void *from, size_t length)')
+const preadCall = libc.func('int64_t pread(int fd, void *to, size_t length, int64_t position)')
 const sysconfCall = libc.func('long sysconf(int name)')
 const ioctlCall = libc.func('int ioctl(int fd, unsigned long request, void *arg)')
 const pipe2Call = libc.func('int pipe2(void *fds, int flags)')
@@ -108,9 +109,16 @@ export function pageSize(): number {
   return Number(sysconfCall(30 /* _SC_PAGESIZE */))
 }
 
-/** Sets `length` bytes at `address` to zero. The caller owns the mapping: a wrong address ends the process. */
-export function zeroMemory(address: number, length: number): void {
-  memsetCall(address, 0, length)
+/** Sets `length` bytes at `address`. The caller owns the mapping: a wrong address ends the process. */
+export function setMemory(address: number, byte: number, length: number): void {
+  memsetCall(address, byte, length)
+}
+
+/** pread(2) to an address. @returns bytes read, 0 at the end of the file, or the negative errno */
+export function pread(fd: number, address: number, length: number, position: number): number {
+  const result: bigint | number = preadCall(fd, address, length, position)
+  const errno = koffi.errno()
+  return result < 0 ? -errno : Number(result)
 }
 
 /** Copies memory that does not overlap. A wrong address, or one too few bytes, ends the process. */

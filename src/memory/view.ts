@@ -18,14 +18,9 @@ const LENGTH_MAX = 2 ** 32
  * @throws TypeError, RangeError
  */
 export function viewOf(address: number, length: number): Uint8Array<ArrayBuffer> {
-  checkInteger('address', address)
-  if (address % PAGE_SIZE !== 0) throw outOfRange('address', `a multiple of ${PAGE_SIZE}`, address)
-  return view(address, length)
-}
-
-/** Everything is checked first: koffi aborts the process on a null address and on an absurd length. */
-function view(address: number, length: number): Uint8Array<ArrayBuffer> {
+  // Everything is checked first: koffi aborts the process on a null address and on an absurd length.
   checkInteger('address', address, PAGE_SIZE, ADDRESS_END - 1)
+  if (address % PAGE_SIZE !== 0) throw outOfRange('address', `a multiple of ${PAGE_SIZE}`, address)
   checkInteger('length', length, 1, Math.min(LENGTH_MAX, ADDRESS_END - address))
   return new Uint8Array(koffi.view(BigInt(address), length))
 }
@@ -59,9 +54,4 @@ function detachByStream(bytes: Uint8Array): void {
 /** Address of a caller's own memory. It must stay referenced, attached and unresized while the address is in use. */
 export function addressOf(bytes: Uint8Array): number {
   return Number(koffi.address(bytes))
-}
-
-/** A view of the memory named by {@link addressOf}, in another thread of the process, for reading only. */
-export function sourceViewOf(address: number, length: number): Uint8Array {
-  return view(address, length)
 }

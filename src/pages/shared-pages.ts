@@ -3,7 +3,7 @@ import type { Readable, Writable } from 'node:stream'
 import { pathToFileURL } from 'node:url'
 import { PAGE_SIZE } from '../abi.js'
 import { checkFunction, checkInteger, checkOptions, checkSignal, invalidArgType } from '../arguments.js'
-import { type CheckedFill, type FillResult, type FillTarget, fill } from '../fill/fill.js'
+import { type CheckedFill, type FillResult, type FillTarget, fill, fillInPlace } from '../fill/fill.js'
 import type { FillerPool } from '../fill/pool.js'
 import { type ReadStreamOptions, readStreamOver } from '../fill/read-stream.js'
 import { sliceCount } from '../fill/slices.js'
@@ -126,6 +126,12 @@ export abstract class SharedPages {
     checkSignal('options.signal', signal)
     const checked = checkSource(source)
     this.mustBeWritable()
+    // What takes microseconds needs neither an abort nor to be waited for.
+    const inPlace = onProgress ? undefined : fillInPlace(this.#target(), checked, offset)
+    if (inPlace) {
+      this.filled(inPlace)
+      return inPlace
+    }
     const result = await this.work.run(signal, (controller) => {
       const request: CheckedFill = {
         source: checked,

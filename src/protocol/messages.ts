@@ -159,8 +159,7 @@ export interface FillTask {
 export type FillWork =
   | { kind: 'byte'; byte: number }
   /** Memory of the calling thread, which keeps it alive until the job is done. */
-  | { kind: 'memory'; address: number; length: number }
-  | { kind: 'shared'; buffer: SharedArrayBuffer; byteOffset: number; length: number }
+  | { kind: 'memory'; address: number }
   | { kind: 'file'; fd: number; position: number }
   | { kind: 'module'; url: string; args: unknown; grant: FillerGrant }
 
