@@ -28,7 +28,7 @@ const none = { allocate: 0, deallocate: 0, setUnmapNotify: 0, mmap: 0, munmap: 0
 const share = (domid = 7) => server.share({ domid, pages: 1 })
 
 describe(`${MANY} concurrent shares of one page`, () => {
-  it('for one domain are one ALLOC and one batch; their ends one DEALLOC and one batch', async () => {
+  it('for one domain are one ALLOC and one batch; their ends one DEALLOC, few munmaps and one batch', async () => {
     const many = Array.from({ length: MANY })
     let grants: Awaited<ReturnType<typeof share>>[] = []
     const shares = await cost(async () => {
@@ -36,7 +36,9 @@ describe(`${MANY} concurrent shares of one page`, () => {
     })
     expect(shares).toEqual({ ...none, allocate: 1, mmap: MANY, batches: 1 })
     const ends = await cost(() => Promise.all(grants.map((grant) => grant.unshare())))
-    expect(ends).toEqual({ ...none, deallocate: 1, munmap: MANY, batches: 1 })
+    // Mappings are side by side, except where something else of the process lies between them.
+    expect(ends.munmap).toBeLessThanOrEqual(MANY / 16)
+    expect(ends).toEqual({ ...none, deallocate: 1, munmap: ends.munmap, batches: 1 })
   })
 
   it('for four domains are four ALLOCs', async () => {

@@ -32,20 +32,20 @@ export class MappingLedger {
   }
 
   /**
-   * Frees the slot and unmaps its range, in this order: dying in between leaves a mapping behind, while the other way
+   * Frees the slots and unmaps their ranges, in this order: dying in between leaves mappings behind, while the other way
    * round the survivor would put zero pages into what has meanwhile become somebody else's memory.
-   * @throws what `unmap` throws; the slot is then as before
+   * @throws what `unmap` throws; the slots are then as before
    */
-  release(slot: number, unmap: () => void): void {
-    const address = this.#slots[slot * 2]!
-    this.#slots[slot * 2] = 0
+  release(slots: readonly number[], unmap: () => void): void {
+    const addresses = slots.map((slot) => this.#slots[slot * 2]!)
+    for (const slot of slots) this.#slots[slot * 2] = 0
     try {
       unmap()
     } catch (error) {
-      this.#slots[slot * 2] = address
+      for (const [i, slot] of slots.entries()) this.#slots[slot * 2] = addresses[i]!
       throw error
     }
-    this.#free.push(slot)
+    this.#free.push(...slots)
   }
 }
 

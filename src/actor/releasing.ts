@@ -6,9 +6,15 @@ import type { MappingLedger } from './ledger.js'
 
 type Done = (error?: unknown) => void
 
+/** A grant on its way back. */
+interface Staged {
+  record: GrantRecord
+  done: Done
+}
+
 /**
- * Takes grants back. Memory is let go one grant at a time; the pages of all of them are deallocated together at the
- * next {@link flush}, adjacent runs in one call.
+ * Takes grants back. What is adjacent is unmapped in one call at the next {@link flush}, and deallocated in one: each munmap
+ * of a process with several threads interrupts the processors the others run on.
  *
  * A step that fails leaves the record as it then is, and giving it back can be tried again from there.
  */
@@ -16,7 +22,7 @@ export class Releasing {
   readonly #device: GrantDevice
   readonly #ledger: MappingLedger
   readonly #scrub: boolean
-  #staged: { record: GrantRecord; done: Done }[] = []
+  #staged: Staged[] = []
 
   constructor(device: GrantDevice, ledger: MappingLedger, scrub: boolean) {
     this.#device = device
@@ -26,11 +32,7 @@ export class Releasing {
 
   /** For a grant nobody holds any more. `done` is called by the next flush, or at once when a step fails. */
   giveBack(record: GrantRecord, fireNotify: boolean, done: Done): void {
-    this.#stage(record, fireNotify, done, () => {
-      const length = record.pages * PAGE_SIZE
-      this.#ledger.release(record.slot, () => this.#device.munmap(record.address, length))
-      record.memory = 'unmapped'
-    })
+    this.#stage(record, fireNotify, done, () => {})
   }
 
   /**
@@ -46,7 +48,7 @@ export class Releasing {
 
   /** Gives the address range of a revoked grant back to the process: nobody may have a view of it any more. */
   unreserve(record: GrantRecord): void {
-    this.#ledger.release(record.slot, () => munmap(record.address, record.pages * PAGE_SIZE))
+    this.#ledger.release([record.slot], () => munmap(record.address, record.pages * PAGE_SIZE))
     record.memory = 'unmapped'
   }
 
@@ -77,28 +79,56 @@ export class Releasing {
 
   flush(): void {
     if (this.#staged.length === 0) return
-    const staged = this.#staged.sort((x, y) => x.record.index - y.record.index)
+    const staged = this.#staged
     this.#staged = []
     for (const { record } of staged) record.staged = false
-    let from = 0
-    for (let i = 1; i <= staged.length; i++) {
-      const previous = staged[i - 1]!.record
-      if (i < staged.length && staged[i]!.record.index === previous.index + previous.pages * PAGE_SIZE)
-        continue
-      this.#deallocate(staged.slice(from, i))
-      from = i
-    }
+    const mapped = staged.filter(({ record }) => record.memory === 'mapped')
+    for (const run of runs(mapped, ({ address }) => address)) this.#unmap(run)
+    const unmapped = staged.filter(({ record }) => record.memory !== 'mapped')
+    for (const run of runs(unmapped, ({ index }) => index)) this.#deallocate(run)
   }
 
-  #deallocate(run: { record: GrantRecord; done: Done }[]): void {
-    const pages = run.reduce((sum, { record }) => sum + record.pages, 0)
+  #unmap(run: Staged[]): void {
+    const slots = run.map(({ record }) => record.slot)
     try {
-      this.#device.deallocate(run[0]!.record.index, pages)
+      this.#ledger.release(slots, () => this.#device.munmap(run[0]!.record.address, bytesOf(run)))
     } catch (error) {
-      if (run.length === 1) run[0]!.done(error)
-      else for (const one of run) this.#deallocate([one])
+      this.#oneByOne(run, error, (one) => this.#unmap(one))
+      return
+    }
+    for (const { record } of run) record.memory = 'unmapped'
+  }
+
+  #deallocate(run: Staged[]): void {
+    try {
+      this.#device.deallocate(run[0]!.record.index, bytesOf(run) / PAGE_SIZE)
+    } catch (error) {
+      this.#oneByOne(run, error, (one) => this.#deallocate(one))
       return
     }
     for (const { done } of run) done()
+  }
+
+  /** Nobody may fail who would have succeeded alone. */
+  #oneByOne(run: Staged[], error: unknown, step: (one: Staged[]) => void): void {
+    if (run.length === 1) run[0]!.done(error)
+    else for (const one of run) step([one])
+  }
+}
+
+function bytesOf(run: readonly Staged[]): number {
+  return run.reduce((sum, { record }) => sum + record.pages, 0) * PAGE_SIZE
+}
+
+/** Those that lie next to each other, by address or by index. */
+function* runs(staged: Staged[], place: (record: GrantRecord) => number): Generator<Staged[]> {
+  const sorted = staged.toSorted((x, y) => place(x.record) - place(y.record))
+  let from = 0
+  for (let i = 1; i <= sorted.length; i++) {
+    const { record: previous } = sorted[i - 1]!
+    const end = place(previous) + previous.pages * PAGE_SIZE
+    if (i < sorted.length && place(sorted[i]!.record) === end) continue
+    yield sorted.slice(from, i)
+    from = i
   }
 }

@@ -56,7 +56,7 @@ export interface GrantDevice {
    */
   mmap(index: number, count: number): number
 
-  /** Unmaps `length` bytes at `address`, whole pages of a mapping of this device. */
+  /** Unmaps `length` bytes at `address`: whole pages of mappings of this device, of one or of several side by side. */
   munmap(address: number, length: number): void
 
   /**

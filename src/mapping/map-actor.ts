@@ -126,7 +126,7 @@ export class MapActor {
   #release(mapping: Mapping): void {
     const { count, address, slot } = mapping
     if (mapping.memory === 'mapped') {
-      this.#ledger.release(slot, () => this.#device.munmap(address, count * PAGE_SIZE))
+      this.#ledger.release([slot], () => this.#device.munmap(address, count * PAGE_SIZE))
       mapping.memory = 'none'
     }
     this.#forget(mapping)
@@ -174,7 +174,7 @@ export class MapActor {
   unreserve(id: number): void {
     const { data } = this.#get(id)
     if (data.memory !== 'zeroed') throw new GrantError('ERR_GRANTS_PROTOCOL', `mapping ${id} is still in use`)
-    this.#ledger.release(data.slot, () => munmap(data.address, data.count * PAGE_SIZE))
+    this.#ledger.release([data.slot], () => munmap(data.address, data.count * PAGE_SIZE))
     this.#records.delete(id)
   }
 

@@ -18,7 +18,9 @@ export class BlockingConnection {
   /** @throws GrantError the call's own errors, ECONNRESET if the simulated Xen has gone */
   request<K extends Call>(
     call: K,
-    ...[args, numbers]: Calls[K]['args'] extends [] ? [] : [args: Calls[K]['args'], numbers?: Uint32Array]
+    ...[args, numbers]: Calls[K]['args'] extends []
+      ? [args?: [], numbers?: Uint32Array]
+      : [args: Calls[K]['args'], numbers?: Uint32Array]
   ): Calls[K]['result'] {
     const id = ++this.#lastId
     this.#socket.send(encode({ id, call, args: args ?? [] }, numbers))

@@ -52,8 +52,11 @@ export const handlers: Handlers = {
       return { mapping, numbers: frames }
     },
   },
-  munmap: { arity: 3, run: ({ kernel }, session, args) => nothing(kernel.munmap(session, ...args)) },
-  replaceMapping: { arity: 3, run: ({ kernel }, session, args) => nothing(kernel.munmap(session, ...args)) },
+  munmap: { arity: 0, run: ({ kernel }, session, _args, pieces) => munmapAll(kernel, session, pieces) },
+  replaceMapping: {
+    arity: 0,
+    run: ({ kernel }, session, _args, pieces) => munmapAll(kernel, session, pieces),
+  },
   close: { arity: 1, run: ({ kernel }, session, args) => nothing(kernel.close(session, ...args)) },
   limits: { arity: 0, run: ({ kernel }) => kernel.limits() },
   domainExists: {
@@ -171,6 +174,12 @@ export const handlers: Handlers = {
     },
   },
   counters: { arity: 0, run: ({ kernel }, session) => kernel.counters(session) },
+}
+
+function munmapAll(kernel: Kernel, session: Session, pieces: Uint32Array): Record<never, never> {
+  for (let at = 0; at + 2 < pieces.length; at += 3)
+    kernel.munmap(session, pieces[at]!, pieces[at + 1]!, pieces[at + 2]!)
+  return {}
 }
 
 function nothing(_done: unknown): Record<never, never> {

@@ -18,6 +18,13 @@ interface LocalMapping {
   readonly pages: MappedPages
 }
 
+/** Pages of a mapping that are side by side. */
+interface Piece {
+  mapping: LocalMapping
+  first: number
+  count: number
+}
+
 /** What one device has mapped in this process. Mappings outlive the close of their file, and the connection with them. */
 export class LocalMappings {
   readonly #file: DeviceFile
@@ -49,7 +56,7 @@ export class LocalMappings {
       this.#latest.set(address, mapping)
       return address
     } catch (error) {
-      this.#file.connection.request('munmap', [id, 0, frames.length])
+      this.#file.connection.request('munmap', [], Uint32Array.of(id, 0, frames.length))
       throw error
     }
   }
@@ -80,26 +87,50 @@ export class LocalMappings {
    * this process must reach it.
    */
   #letGo(call: 'munmap' | 'replaceMapping', address: number, length: number): void {
-    const { mapping, first, count } = this.#locate(address, length)
+    const pieces = this.#piecesOf(address, length)
     this.#file.delay()
     mapZeroPages(address, length)
     try {
-      untilGone(() => this.#file.connection.request(call, [mapping.id, first, count]))
+      const numbers = pieces.flatMap(({ mapping, first, count }) => [mapping.id, first, count])
+      untilGone(() => this.#file.connection.request(call, [], Uint32Array.from(numbers)))
     } catch (error) {
-      mapFramesAt(address, this.#memory, mapping.frames.subarray(first, first + count), mapping.access)
+      for (const { mapping, first, count } of pieces) this.#restore(mapping, first, count)
       throw error
     }
-    mapping.pages.remove(first, count)
-    if (mapping.pages.remaining > 0) return
-    this.#mappings.delete(mapping.id)
-    if (this.#latest.get(mapping.address) === mapping) this.#latest.delete(mapping.address)
+    for (const { mapping, first, count } of pieces) {
+      mapping.pages.remove(first, count)
+      if (mapping.pages.remaining > 0) continue
+      this.#mappings.delete(mapping.id)
+      if (this.#latest.get(mapping.address) === mapping) this.#latest.delete(mapping.address)
+    }
   }
 
-  /** Only what this device has mapped may be unmapped: anything else belongs to somebody else in this process. */
-  #locate(address: number, length: number): { mapping: LocalMapping; first: number; count: number } {
-    const count = length / PAGE_SIZE
-    const within = (mapping: LocalMapping) => {
+  #restore({ address, frames, access }: LocalMapping, first: number, count: number): void {
+    mapFramesAt(address + first * PAGE_SIZE, this.#memory, frames.subarray(first, first + count), access)
+  }
+
+  /**
+   * What a range consists of. Only what this device has mapped may be unmapped: anything else belongs to somebody else in
+   * this process.
+   */
+  #piecesOf(address: number, length: number): Piece[] {
+    const pieces: Piece[] = []
+    for (let at = address; at < address + length; ) {
+      const piece = this.#pieceAt(at, (address + length - at) / PAGE_SIZE)
+      if (piece === undefined) {
+        const what = `unmapping ${length} bytes at 0x${address.toString(16)}, not all of which this device has mapped`
+        throw systemCallError(constants.errno.EINVAL, 'munmap', what, { path: this.#file.path })
+      }
+      pieces.push(piece)
+      at += piece.count * PAGE_SIZE
+    }
+    return pieces
+  }
+
+  #pieceAt(address: number, most: number): Piece | undefined {
+    const within = (mapping: LocalMapping): Piece | undefined => {
       const first = (address - mapping.address) / PAGE_SIZE
+      const count = Math.min(most, mapping.pages.count - first)
       const whole = Number.isInteger(first) && Number.isInteger(count)
       return whole && mapping.pages.has(first, count) ? { mapping, first, count } : undefined
     }
@@ -110,7 +141,6 @@ export class LocalMappings {
       const other = within(mapping)
       if (other) return other
     }
-    const what = `unmapping ${length} bytes at 0x${address.toString(16)}, not all of which this device has mapped`
-    throw systemCallError(constants.errno.EINVAL, 'munmap', what, { path: this.#file.path })
+    return undefined
   }
 }

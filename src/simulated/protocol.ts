@@ -20,10 +20,10 @@ export interface Calls {
     args: [file: number, index: number, count: number]
     result: { mapping: number; numbers: Uint32Array }
   }
-  /** Of the grant device and of the mapping device. */
-  munmap: { args: [mapping: number, first: number, count: number]; result: Nothing }
+  /** Of the grant device and of the mapping device. The pieces are in `numbers`: mapping, first page, count. */
+  munmap: { args: []; result: Nothing }
   /** The same as munmap for the kernel, a call of its own so that it can be made to fail on its own. */
-  replaceMapping: { args: [mapping: number, first: number, count: number]; result: Nothing }
+  replaceMapping: { args: []; result: Nothing }
   /** Of any device. */
   close: { args: [file: number]; result: Nothing }
   limits: { args: []; result: DeviceLimits }

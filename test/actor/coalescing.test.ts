@@ -115,7 +115,7 @@ describe('a merged ALLOC that fails', () => {
 })
 
 describe('unshare requests of one turn', () => {
-  it('give adjacent ranges back in one DEALLOC, in whatever order they come', async () => {
+  it('unmap what is side by side in one call, and give adjacent ranges back in one DEALLOC, in whatever order', async () => {
     const { taken, client } = start()
     const one = client()
     const shares = [1, 2, 3, 4].map((pages) => one.ask(Op.share, 7, pages))
@@ -123,7 +123,25 @@ describe('unshare requests of one turn', () => {
     taken()
     for (const index of [3, 0, 1]) one.ask(Op.unshare, one.id(shares[index]!))
     await one.send()
-    expect(taken().filter((call) => call !== 'munmap')).toEqual(['deallocate 0 3', 'deallocate 6 4'])
+    expect(taken()).toEqual(['munmap 4', 'munmap 3', 'deallocate 0 3', 'deallocate 6 4'])
+  })
+
+  it('are unmapped one by one when together fails, and the others are given back', async () => {
+    const { device, own, taken, client } = start()
+    const one = client()
+    const shares = [1, 1, 1].map((pages) => one.ask(Op.share, 7, pages))
+    await one.send()
+    taken()
+    device.failNext('munmap', 'EINVAL')
+    device.failNext('munmap', 'ENOMEM')
+    const ends = shares.map((share) => one.ask(Op.unshare, one.id(share)))
+    await one.send()
+    // The last lies lowest.
+    expect(one.fates(ends)).toEqual(['ok', 'ok', 'ENOMEM'])
+    expect(taken()).toEqual(['munmap 3', 'munmap 1', 'munmap 1', 'munmap 1', 'deallocate 0 2'])
+    const again = one.ask(Op.unshare, one.id(shares[2]!))
+    await one.send()
+    expect([one.fates([again]), own(), device.mapped.size]).toEqual([['ok'], 0, 0])
   })
 
   it('are tried one by one when the merged DEALLOC fails, so that one cannot fail another', async () => {

@@ -15,7 +15,7 @@ describe('the ledger of mappings', () => {
     const addresses = [pages(2), pages(2), pages(2)]
     const views = addresses.map((address) => viewOf(address, 2 * PAGE).fill(7))
     const slots = addresses.map((address) => ledger.record(address, PAGE))
-    ledger.release(slots[1]!, () => {})
+    ledger.release([slots[1]!], () => {})
     expect(neutralise(buffer)).toBe(2)
     expect(views.map((view) => [view[0], view[PAGE]])).toEqual([
       [0, 7],
@@ -34,13 +34,13 @@ describe('the ledger of mappings', () => {
     const listed = (): number => new Float64Array(buffer)[slot * 2]!
     let during = -1
     expect(() =>
-      ledger.release(slot, () => {
+      ledger.release([slot], () => {
         during = listed()
         throw new Error('no')
       }),
     ).toThrow('no')
     expect([during, listed()]).toEqual([0, PAGE])
-    ledger.release(slot, () => {})
+    ledger.release([slot], () => {})
     expect([listed(), ledger.record(2 * PAGE, PAGE)]).toEqual([0, slot])
   })
 

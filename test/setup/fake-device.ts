@@ -6,6 +6,7 @@ import { GrantError } from '../../dist/src/errors.js'
 type Call = 'allocate' | 'deallocate' | 'setUnmapNotify' | 'mmap' | 'munmap' | 'replaceMapping'
 
 const PAGE = 4096
+const ARENA = 4096 * PAGE
 
 /** As much of a driver as the actor needs, in this thread: what is called is logged, and fails when told to. */
 export class FakeDevice implements GrantDevice {
@@ -21,6 +22,8 @@ export class FakeDevice implements GrantDevice {
   readonly #failures: [Call, string][] = []
   #index = 0
   #ref = 8
+  #bottom = 0
+  #top = 0
 
   constructor({ limit, table = Infinity }: { limit?: number; table?: number } = {}) {
     this.limit = limit
@@ -62,16 +65,30 @@ export class FakeDevice implements GrantDevice {
 
   mmap(index: number, count: number): number {
     this.#enter('mmap', index / PAGE, count)
-    const flags = MAP_PRIVATE | MAP_ANONYMOUS
-    const address = mmap({ length: count * PAGE, prot: 3, flags, what: 'fake pages' })
+    const address = this.#place(count * PAGE)
     this.mapped.set(address, count * PAGE)
     return address
   }
 
+  /** Below the one before, as Linux does when nothing is in between. */
+  #place(length: number): number {
+    if (this.#top - length < this.#bottom) {
+      const size = Math.max(length, ARENA)
+      this.#bottom = mmap({ length: size, prot: 3, flags: MAP_PRIVATE | MAP_ANONYMOUS, what: 'fake pages' })
+      this.#top = this.#bottom + size
+    }
+    this.#top -= length
+    return this.#top
+  }
+
   munmap(address: number, length: number): void {
-    this.#enter('munmap')
-    if (this.mapped.get(address) !== length) throw fail('EINVAL', 'munmap')
-    this.mapped.delete(address)
+    this.#enter('munmap', length / PAGE)
+    const pieces: number[] = []
+    for (let at = address; at < address + length; at += this.mapped.get(at)!) {
+      if (!this.mapped.has(at)) throw fail('EINVAL', 'munmap')
+      pieces.push(at)
+    }
+    for (const piece of pieces) this.mapped.delete(piece)
     munmap(address, length)
   }
 
