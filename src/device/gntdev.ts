@@ -14,9 +14,9 @@ import { systemCallError } from '../errors.js'
 import { bytesOf, openDeviceFile, pages, readNumber, wrongDevice } from './device-file.js'
 import { CopyRequest } from './grant-copy.js'
 import { ioctl, MAP_SHARED, mapZeroPages, mmap, munmap, PROT_READ, PROT_WRITE } from './libc.js'
+import { MapsOnce } from './maps-once.js'
 import type { XenDevice } from './open-failure.js'
 import type { CopySegment, GrantName, MapDevice } from './seam.js'
-import { UnmappedMaps } from './unmapped-maps.js'
 
 export const GNTDEV_PATH = '/dev/xen/gntdev'
 
@@ -28,7 +28,7 @@ const { EINVAL, ENOENT } = constants.errno
 export class GntdevDevice implements MapDevice {
   readonly path: string
   #fd: number
-  readonly #unmapped = new UnmappedMaps()
+  readonly #maps = new MapsOnce()
   // The ioctl buffers are reused: mapping thousands of grants would otherwise make garbage on every call.
   #mapBuffer = new DataView(new ArrayBuffer(MapGrantRef.size))
   readonly #unmapBuffer = new DataView(new ArrayBuffer(UnmapGrantRef.size))
@@ -53,26 +53,26 @@ export class GntdevDevice implements MapDevice {
     }
     this.#request(IOCTL_GNTDEV_MAP_GRANT_REF, buffer, `recording ${pages(count)} to map`, count)
     const index = Number(buffer.getBigUint64(MapGrantRef.index, true))
-    this.#unmapped.add(index, count)
+    this.#maps.add(index, count)
     return index
   }
 
   mmap(index: number, count: number, writable: boolean): number {
     const what = `mapping ${pages(count)}${writable ? ' writable' : ''} at index ${index} of ${this.path}`
-    if (!writable && this.#unmapped.clearsByte(index)) {
-      // The driver accepts it, and at the end writes through a mapping that Xen has made read-only: in the kernel.
-      throw systemCallError(EINVAL, 'mmap', `${what}, read-only although its notification is to clear a byte`)
+    const refusal = this.#maps.refusal(index)
+    if (refusal !== undefined) throw systemCallError(EINVAL, 'mmap', `${what}: ${refusal}`)
+    try {
+      return mmap({
+        length: count * PAGE_SIZE,
+        prot: writable ? PROT_READ | PROT_WRITE : PROT_READ,
+        flags: MAP_SHARED,
+        fd: this.#fd,
+        offset: index,
+        what,
+      })
+    } finally {
+      this.#maps.tried(index, count)
     }
-    const address = mmap({
-      length: count * PAGE_SIZE,
-      prot: writable ? PROT_READ | PROT_WRITE : PROT_READ,
-      flags: MAP_SHARED,
-      fd: this.#fd,
-      offset: index,
-      what,
-    })
-    this.#unmapped.remove(index)
-    return address
   }
 
   munmap(address: number, length: number): void {
@@ -89,7 +89,7 @@ export class GntdevDevice implements MapDevice {
     buffer.setUint32(UnmapGrantRef.count, count, true)
     const what = `forgetting the map of ${pages(count)} at index ${index}`
     this.#request(IOCTL_GNTDEV_UNMAP_GRANT_REF, buffer, what, count)
-    this.#unmapped.remove(index)
+    this.#maps.forget(index)
   }
 
   setUnmapNotify(index: number, action: number, port: number): void {
@@ -99,7 +99,7 @@ export class GntdevDevice implements MapDevice {
     buffer.setUint32(UnmapNotify.eventChannelPort, port, true)
     const what = `setting unmap notification ${action} (port ${port}) at index ${index}`
     this.#request(IOCTL_GNTDEV_SET_UNMAP_NOTIFY, buffer, what)
-    this.#unmapped.arm(index, action)
+    this.#maps.arm(index, action)
   }
 
   copy(segments: readonly CopySegment[]): Int16Array {

@@ -151,7 +151,7 @@ export interface MapDevice {
 
   /**
    * SET_UNMAP_NOTIFY: one per map, replaces; action 0 disarms. `index` is the map's index plus the offset of a byte in it.
-   * CLEAR_BYTE belongs after a writable mmap: mapping read-only with it armed is refused.
+   * CLEAR_BYTE belongs after a writable mmap: mapping with it armed is refused, since the kernel may crash over it.
    * @throws GrantError in driver order: EINVAL action, EINVAL port, ENOENT, EINVAL clear byte on read-only mapping
    */
   setUnmapNotify(index: number, action: number, port: number): void

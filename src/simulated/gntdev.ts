@@ -69,8 +69,7 @@ export class GrantMapDriver {
     const map = file.find(index, count)
     if (map === undefined) throw fail(': no such map')
     if (map.used) throw fail(': a map can be mapped once only')
-    if (!writable && clearsByte(map.notification))
-      throw fail(': read-only, although its notification is to clear a byte')
+    if (clearsByte(map.notification)) throw fail(': its notification is to clear a byte: arm it afterwards')
     map.used = true
     map.writable = writable
     const entries = this.#pin(file.domid, map.pairs, writable)

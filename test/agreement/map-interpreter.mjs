@@ -4,7 +4,6 @@ import { MapPages } from './map-pages.mjs'
 import { pick } from './operands.mjs'
 
 const PAGE = 4096
-const CLEAR_BYTE = 1
 const MOST_FILES = 3
 const MOST_MAPS = 10
 /** Bound by nobody in either world. */
@@ -68,7 +67,7 @@ export class MapInterpreter {
       return { seen: index, kept: index }
     })
     if (indices === undefined) return
-    this.#maps.push({ file, index: indices[0], pages, recorded: true, tried: false, mapping: undefined })
+    this.#maps.push({ file, index: indices[0], pages, recorded: true, mapping: undefined })
   }
 
   async mmap({ a, b, d }) {
@@ -84,7 +83,6 @@ export class MapInterpreter {
       if (side === 1) this.held.mapped(device, address, count)
       return { kept: address }
     })
-    if (count === map.pages.length) map.tried = true
     if (addresses === undefined) return
     map.mapping = { devices: map.file.devices, addresses, writable }
     for (const page of map.pages) page.mapped = true
@@ -94,8 +92,6 @@ export class MapInterpreter {
     const map = pick(this.#maps, a)
     if (map?.file === undefined) return
     const action = [1, 3, 2, 1, 3, 0, 4, 7][c % 8]
-    // A byte that is armed before a mapping that fails is cleared all the same by the driver, wherever that is.
-    if ((action & CLEAR_BYTE) !== 0 && !map.tried) return
     const index = map.index + (b % (map.pages.length + 1)) * PAGE + d
     const port = (b + d) % 5 === 4 ? undefined : pick(this.#ports, b + d)
     const what = `set notification ${action} at ${index} of ${this.#nameOf(map.file)}, port ${port ? this.#ports.indexOf(port) : 'unbound'}`
