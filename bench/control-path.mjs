@@ -1,5 +1,5 @@
 // share + unshare of one page with so many in flight: this package on a device that does nothing, and on the simulated Xen,
-// beside the bare system calls in C and beside one comlink call per operation.
+// beside a persistent pool, the bare system calls in C and one comlink call per operation.
 // node bench/control-path.mjs [rounds]
 import { execFileSync } from 'node:child_process'
 import { MessageChannel, Worker } from 'node:worker_threads'
@@ -31,8 +31,11 @@ const { port1, port2 } = new MessageChannel()
 worker.postMessage(port2, [port2])
 const remote = Comlink.wrap(port1)
 
+const pool = await server.pool({ domid: 7, pages: 1, grants: 512 })
+
 const candidates = {
   'xen-grants, null device': [20_000, () => roundTrip(server)],
+  'a GrantPool': [200_000, async () => pool.release(await pool.acquire())],
   'one comlink call each': [4000, async () => remote.release(await remote.share(7, 1))],
   'xen-grants, simulated Xen': [400, () => roundTrip(simulated)],
 }
@@ -55,6 +58,7 @@ for (const concurrency of [1, 8, 64, 512]) {
     }
   }
 }
+await pool.close()
 await server.close()
 await simulated.close()
 await xen.close()
