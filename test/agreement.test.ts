@@ -7,7 +7,7 @@ interface Agreement {
     world: World,
     options: { seed: number; operations: number; length: number; kind?: object; kernel?: unknown },
   ): Promise<{ operations: number; sequences: number }>
-  kinds: { granting: object; mapping: object }
+  kinds: { granting: object; mapping: object; events: object }
 }
 
 const load = (name: string) => import(new URL(name, import.meta.url).href)
@@ -81,6 +81,21 @@ const mappingMistakes = {
   },
 }
 
+/** And one whose event channels are. */
+const eventMistakes = {
+  'forgets an event that comes while its port is masked': class extends Kernel {
+    constructor(...options: ConstructorParameters<typeof Kernel>) {
+      super(...options)
+      const { eventCalls } = this
+      const unmask = eventCalls.unmask.bind(eventCalls)
+      eventCalls.unmask = (session, file, ports) => {
+        unmask(session, file, ports)
+        eventCalls.reset(session, file)
+      }
+    }
+  },
+}
+
 it('the device over its socket does what the simulated kernel does', async () => {
   const world = await simulatedWorld()
   const done = await agree(world, { seed, operations: 5000, length: 100 })
@@ -95,9 +110,17 @@ it.each([false, true])('and its mapping device, paravirtualised %s', async (para
   await world.end()
 })
 
+it('and its event channels', async () => {
+  const world = await simulatedWorld()
+  const done = await agree(world, { seed, operations: 3000, length: 100, kind: kinds.events })
+  console.log(`XEN_GRANTS_SEED=${seed}: ${done.operations} operations in ${done.sequences} sequences`)
+  await world.end()
+})
+
 const wrongKernels = [
   ...Object.entries(mistakes).map(([what, kernel]) => ({ what, kernel, kind: kinds.granting })),
   ...Object.entries(mappingMistakes).map(([what, kernel]) => ({ what, kernel, kind: kinds.mapping })),
+  ...Object.entries(eventMistakes).map(([what, kernel]) => ({ what, kernel, kind: kinds.events })),
 ]
 
 it.each(wrongKernels)('a kernel that $what is found out, in a few steps', async ({ kernel, kind }) => {

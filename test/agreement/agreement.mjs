@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { Both, Disagreement } from './both.mjs'
+import { EVENTS, EventInterpreter } from './event-interpreter.mjs'
 import { GRANTING, Interpreter } from './interpreter.mjs'
 import { KernelWorld } from './kernel-world.mjs'
 import { MAPPING, MapInterpreter } from './map-interpreter.mjs'
@@ -12,10 +13,11 @@ const LIMIT = 40
 /** The shortest sequence found by then is shortened further step by step. */
 const SHRINKING = { interruptAfterTimeLimit: 30_000, markInterruptAsFailure: false }
 
-/** What may be done at random: by a granter and its peer, or by a mapper. */
+/** What may be done at random: by a granter and its peer, by a mapper, or with event channels. */
 export const kinds = {
   granting: { weights: GRANTING, Interpreter },
   mapping: { weights: MAPPING, Interpreter: MapInterpreter },
+  events: { weights: EVENTS, Interpreter: EventInterpreter },
 }
 
 /**

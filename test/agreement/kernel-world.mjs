@@ -97,6 +97,24 @@ export class KernelWorld {
     }
   }
 
+  /** Event channels of the local domain with itself. */
+  openEvents() {
+    const { eventCalls } = this.#kernel
+    const session = this.#owner
+    const file = eventCalls.open(session, 0)
+    return {
+      device: {
+        bindUnbound: (domid) => eventCalls.bindUnbound(session, file, domid),
+        bindInterdomain: (domid, port) => eventCalls.bindInterdomain(session, file, domid, port),
+        unbind: (port) => eventCalls.unbind(session, file, port),
+      },
+      notify: (port) => eventCalls.notify(session, file, port),
+      unmask: (ports) => eventCalls.unmask(session, file, ports),
+      taken: () => eventCalls.read(session, file),
+      close: () => this.#kernel.close(session, file),
+    }
+  }
+
   read(address, length) {
     const offset = address % PAGE
     assert.ok(offset + length <= PAGE, 'one page at a time')

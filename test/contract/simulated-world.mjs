@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { SimulatedXen } from 'xen-grants/simulated'
-import { deviceDescriptor, mapDescriptor } from '../../dist/src/device/seam.js'
+import { deviceDescriptor, eventDescriptor, mapDescriptor } from '../../dist/src/device/seam.js'
+import { EventEnd } from './event-end.mjs'
 import { startHolder } from './holder.mjs'
 import { peek, poke } from './memory.mjs'
 import { eventually } from './support.mjs'
@@ -55,6 +56,13 @@ class SimulatedWorld {
     const device = this.#openers.openMap()
     this.#devices.push(device)
     return device
+  }
+
+  async openEvents() {
+    const { module, options } = this.#xen[eventDescriptor]
+    const { openEventLine, joinEventDevice } = await import(module)
+    const line = await openEventLine(options)
+    return new EventEnd(line, await joinEventDevice(line.file))
   }
 
   read(address, length) {

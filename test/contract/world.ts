@@ -1,4 +1,4 @@
-import type { GrantDevice, MapDevice } from '../../src/device/seam.js'
+import type { EventDevice, GrantDevice, MapDevice } from '../../src/device/seam.js'
 
 /**
  * What a contract test may use: a domain that grants through the device seam, and a peer that maps. There are two: the
@@ -20,6 +20,8 @@ export interface World {
   open(): GrantDevice
   /** And of the mapping device of the same domain: what it grants to itself, it can map. */
   openMap(): MapDevice
+  /** And of the event channel device: a domain has channels with itself too. */
+  openEvents(): Promise<EventFile>
 
   /** The granter's memory, by the addresses that mmap returned. They are copied: nothing is left to point there. */
   read(address: number, length: number): Buffer
@@ -47,6 +49,16 @@ export interface World {
 
   /** Gives back what the test has left open, and fails when the driver counts anything that nobody holds. */
   end(): Promise<void>
+}
+
+/** Both halves of an open file of it. */
+export interface EventFile {
+  readonly device: Pick<EventDevice, 'bindUnbound' | 'bindInterdomain' | 'unbind'>
+  notify(port: number): Promise<void>
+  unmask(ports: readonly number[]): Promise<void>
+  /** What has fired since, waiting for a moment for so many. They stay masked. */
+  taken(count: number): Promise<number[]>
+  close(): Promise<void>
 }
 
 export interface PeerMapping {

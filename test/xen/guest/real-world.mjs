@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { EvtchnDevice } from '../../../dist/src/device/evtchn.js'
+import { EvtchnLine } from '../../../dist/src/device/evtchn-line.js'
 import { GntallocDevice } from '../../../dist/src/device/gntalloc.js'
+import { EventEnd } from '../../contract/event-end.mjs'
 import { startHolder } from '../../contract/holder.mjs'
 import { peek, poke } from '../../contract/memory.mjs'
 import { eventually } from '../../contract/support.mjs'
@@ -54,6 +57,13 @@ export class RealWorld {
     const device = mapDevice(this.#context)
     this.#devices.push(device)
     return device
+  }
+
+  async openEvents() {
+    const line = new EvtchnLine()
+    const end = new EventEnd(line, new EvtchnDevice(line.file))
+    this.#context.defer(() => end.close())
+    return end
   }
 
   read(address, length) {

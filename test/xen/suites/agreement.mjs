@@ -2,7 +2,7 @@ import { agree, kinds } from '../../agreement/agreement.mjs'
 import { seedOf } from '../../agreement/seed.mjs'
 import { RealWorld } from '../guest/real-world.mjs'
 
-const OPERATIONS = { granting: 10_000, mapping: 4000 }
+const OPERATIONS = { granting: 10_000, mapping: 4000, events: 3000 }
 
 async function run(t, kind) {
   const seed = seedOf(process.env)
@@ -26,6 +26,11 @@ export default {
       name: 'so does the mapping driver',
       timeoutMs: 240_000,
       run: (t) => run(t, 'mapping'),
+    },
+    {
+      name: 'and the event channel driver',
+      timeoutMs: 240_000,
+      run: (t) => run(t, 'events'),
     },
   ],
 }
