@@ -1,15 +1,12 @@
 // How long the main thread is held while 1 GiB is filled, and while the device takes 50 ms per call, beside what a user would
 // write instead. node bench/event-loop.mjs [MiB]
-import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
-import { Worker } from 'node:worker_threads'
-import koffi from 'koffi'
 import { GrantServer } from 'xen-grants'
 import { SimulatedXen } from 'xen-grants/simulated'
+import { copyAsync, copyInWorker } from './lib/alternatives.mjs'
 import { LoopDelay } from './lib/loop-delay.mjs'
 import { table } from './lib/table.mjs'
 
@@ -31,19 +28,6 @@ async function measure(name, work) {
   rows.push([name, (performance.now() - began).toFixed(0), ...[p50, p99, max].map((ms) => ms.toFixed(2))])
 }
 
-const memcpy = koffi.load(null).func('void *memcpy(void *to, void *from, size_t length)')
-
-function copyAsync(from) {
-  return promisify(memcpy.async)(koffi.address(grant.bytes), koffi.address(from), size)
-}
-
-/** Into memory of the worker's own: it has no other way to the grant. */
-async function copyInWorker(from) {
-  const code =
-    "const { workerData } = require('node:worker_threads'); new Uint8Array(workerData.length).set(workerData)"
-  await once(new Worker(code, { eval: true, workerData: from }), 'exit')
-}
-
 await measure('idle', () => sleep(500))
 const grant = await server.share({ domid: 7, pages })
 await measure(`${size / MiB} MiB from a file, first fill`, () => grant.fill({ file }))
@@ -55,8 +39,8 @@ await measure('the same copied by set() on main', async () => {
   grant.bytes.set(bytes)
   await sleep(1)
 })
-await measure('the same copied by memcpy.async of koffi', () => copyAsync(bytes))
-await measure('the same copied by a worker of its own', () => copyInWorker(bytes))
+await measure('the same copied by memcpy.async of koffi', () => copyAsync(grant.bytes, bytes, size))
+await measure('the same copied by a worker of its own', () => copyInWorker(grant.bytes, bytes, size))
 await measure('unshare', () => grant.unshare())
 await server.close()
 await xen.close()

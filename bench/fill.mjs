@@ -1,15 +1,12 @@
 // Filling a grant from memory, from a SharedArrayBuffer and from a file, beside C (memcpy, pread with pthreads) and beside
 // what a Node user would write instead. Candidates take turns, round by round.
 // node bench/fill.mjs [largest size in MiB] [rounds]
-import { once } from 'node:events'
 import { mkdtempSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { Worker } from 'node:worker_threads'
-import koffi from 'koffi'
 import { GrantServer } from 'xen-grants'
 import { SimulatedXen } from 'xen-grants/simulated'
+import { copyAsync, copyInWorker } from './lib/alternatives.mjs'
 import { compile, Rounds } from './lib/native.mjs'
 import { report } from './lib/results.mjs'
 
@@ -58,22 +55,6 @@ async function compare(size, candidates) {
     }
   }
   return samples
-}
-
-const memcpy = koffi.load(null).func('void *memcpy(void *to, void *from, size_t length)')
-
-function copyAsync(to, from, length) {
-  return promisify(memcpy.async)(to, from, length)
-}
-
-/** The grant's memory and the source reach it by address: posting them would copy them. */
-async function copyInWorker(to, from, length) {
-  const code = `
-    const { workerData: { to, from, length } } = require('node:worker_threads')
-    const koffi = require('koffi')
-    koffi.load(null).func('void *memcpy(void *to, void *from, size_t length)')(to, from, length)`
-  const workerData = { to: Number(koffi.address(to)), from: Number(koffi.address(from)), length }
-  await once(new Worker(code, { eval: true, workerData }), 'exit')
 }
 
 /** Fewer of the large ones, which take long and vary less. */

@@ -11,6 +11,9 @@ export function reloadGntalloc() {
   execFileSync('insmod', [`/modules/${file}`], { stdio: 'pipe' })
 }
 
+/** Pages of the limit that a server keeps for itself while it is open, see docs/enospc.md. */
+export const BALLAST = 4
+
 export function limit() {
   return Number(readFileSync(LIMIT, 'utf8'))
 }

@@ -2,13 +2,11 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { GrantServer } from 'xen-grants'
 import { seedOf } from '../../agreement/seed.mjs'
-import { limit, reloadGntalloc, setLimit } from '../guest/module.mjs'
+import { BALLAST, limit, reloadGntalloc, setLimit } from '../guest/module.mjs'
 
 // Every way to run out of space, through the public API, a hundred times each: docs/enospc.md.
 
 const ROUNDS = 100
-/** Pages a server keeps for itself while it is open. */
-const BALLAST = 4
 const TABLE = 32_768
 /** More than the grant table has entries. */
 const NO_LIMIT = 1_000_000

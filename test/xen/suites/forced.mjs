@@ -4,14 +4,12 @@ import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
 import { GrantServer } from 'xen-grants'
 import { seedOf } from '../../agreement/seed.mjs'
-import { limit, setLimit } from '../guest/module.mjs'
+import { BALLAST, limit, setLimit } from '../guest/module.mjs'
 import { PAGE, peek } from '../guest/raw.mjs'
 
 const THREADS = 8
 const ROUNDS = 10
 const MOST_PAGES = 60
-/** Pages a server keeps for itself while it is open. */
-const BALLAST = 4
 const KEPT_PAGES = 5
 /** The driver's, so that all of it is quickly had. */
 const LIMIT = 128

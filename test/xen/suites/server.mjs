@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { GrantServer } from 'xen-grants'
 import { eventually } from '../../contract/support.mjs'
-import { limit, setFreePerIteration, setLimit } from '../guest/module.mjs'
+import { BALLAST, limit, setFreePerIteration, setLimit } from '../guest/module.mjs'
 import { PAGE, peek, poke } from '../guest/raw.mjs'
 
 const FILLER = new URL('../../fixtures/filler.mjs', import.meta.url)
@@ -16,9 +16,6 @@ async function open(t) {
   const server = await opened
   return { server, peer: t.gntdev() }
 }
-
-/** Pages a server keeps for itself while it is open, see docs/enospc.md. */
-const BALLAST = 4
 
 export default {
   name: 'GrantServer',
