@@ -36,12 +36,16 @@ const pool = await server.pool({ domid: 7, pages: 1, grants: 512 })
 const candidates = {
   'xen-grants, null device': [20_000, () => roundTrip(server)],
   'a GrantPool': [200_000, async () => pool.release(await pool.acquire())],
-  'one comlink call each': [4000, async () => remote.release(await remote.share(7, 1))],
+  'one comlink call each': [4000, () => remoteRoundTrip()],
   'xen-grants, simulated Xen': [400, () => roundTrip(simulated)],
 }
 async function roundTrip(on) {
   const grant = await on.share({ domid: 7, pages: 1 })
   await grant.unshare()
+}
+async function remoteRoundTrip() {
+  const { index, pages } = await remote.share(7, 1)
+  await remote.release(index, pages)
 }
 
 const samples = {}

@@ -36,7 +36,6 @@ const recording = faults({ mapGrants: ['EINVAL', 'ENOMEM', 'EFAULT'] })
 const mapping = faults({ mmapGrants: ['EINVAL', 'ENOMEM', 'EAGAIN'] })
 const arming = faults({ setMapNotify: ['EINVAL', 'ENOENT', 'EFAULT'] })
 const unmapping = faults({ munmap: ['ENOMEM', 'EINVAL'], unmapGrants: ['ENOENT', 'EFAULT'] })
-const replacing = faults({ replaceMapping: ['ENOMEM', 'EINVAL'], unmapGrants: ['ENOENT', 'EFAULT'] })
 
 describe('map', () => {
   it.each([...recording, ...mapping, ...arming])('rejects when %s fails with %s', async (...fault: Fault) => {
@@ -84,7 +83,7 @@ describe('map', () => {
 describe('unmap', () => {
   it.each([
     ...unmapping.map((fault) => [false, ...fault] as const),
-    ...replacing.map((fault) => [true, ...fault] as const),
+    ...unmapping.map((fault) => [true, ...fault] as const),
   ])('(force: %s) rejects when %s fails with %s, and succeeds when tried again', async (force, ...fault) => {
     for (const again of [false, true]) {
       const mapped = await mapper.map(request())
@@ -97,7 +96,6 @@ describe('unmap', () => {
     await mapsOn()
   })
 
-  // By force the memory of the data is not unmapped but replaced: the fault hits the status page instead.
   it.each([
     ...unmapping.map((fault) => [false, ...fault] as const),
     ...unmapping.map((fault) => [true, ...fault] as const),
@@ -118,7 +116,7 @@ describe('unmap', () => {
 describe('a mapper', () => {
   it.each([
     ...unmapping.map((fault) => [false, ...fault] as const),
-    ...replacing.map((fault) => [true, ...fault] as const),
+    ...unmapping.map((fault) => [true, ...fault] as const),
   ])('that closes (force: %s) leaves nothing when %s fails with %s', async (force, ...fault) => {
     const closing = await GrantMapper.open({ device: world.xen.domain(7) })
     closing.on('error', (error) => expect.unreachable(error.message))

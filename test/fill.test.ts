@@ -28,20 +28,62 @@ function pattern(length: number, seed = 1): Uint8Array {
   return bytes
 }
 
+/** The same in memory that other threads may read. */
+function shared(bytes: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(new SharedArrayBuffer(bytes.length))
+  copy.set(bytes)
+  return copy
+}
+
 const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
 
 describe('fill from memory', () => {
   it.each([
-    ['small, in place', 5000, 1],
-    ['large, by the pool', 3 << 20, 3],
-  ])('%s', async (_name, length, slices) => {
-    const source = pattern(length)
+    ['small, in place', pattern(5000), 1],
+    ["large, in place: nobody else can read this thread's memory", pattern(3 << 20), 1],
+    ['large and shared, by the pool', shared(pattern(3 << 20)), 3],
+  ])('%s', async (_name, source, slices) => {
+    const { length } = source
     const progress: number[] = []
     const result = await grant.fill(source, { onProgress: ({ bytes }) => progress.push(bytes) })
     expect(result).toMatchObject({ bytes: length, slices })
     expect(same(grant.bytes.subarray(0, length), source)).toBe(true)
     expect(grant.bytes.subarray(length).every((byte) => byte === 0)).toBe(true)
     expect(progress.at(-1)).toBe(length)
+  })
+
+  it('handed over is detached at once, and copied by the pool', async () => {
+    const source = pattern(3 << 20)
+    const expected = source.slice(100)
+    const filling = grant.fill(source.subarray(100), { transfer: true, offset: 7 })
+    await Promise.resolve()
+    expect(source.length).toBe(0)
+    expect(await filling).toMatchObject({ bytes: expected.length, slices: 3 })
+    expect(same(grant.bytes.subarray(7, 7 + expected.length), expected)).toBe(true)
+  })
+
+  it.each([
+    ['a SharedArrayBuffer', () => shared(pattern(10))],
+    ['a byte', () => ({ byte: 1 })],
+    ['a stream', () => Readable.from([pattern(10)])],
+  ])('of %s cannot be handed over', async (_name, source) => {
+    const refused = await rejection(grant.fill(source(), { transfer: true }))
+    expect(refused.code).toBe('ERR_INVALID_ARG_VALUE')
+  })
+
+  it('that does not fit is not handed over', async () => {
+    const source = pattern(PAGES * 4096)
+    const refused = await rejection(grant.fill(source, { transfer: true, offset: 1 }))
+    expect([refused.code, source.length]).toEqual(['ERR_OUT_OF_RANGE', PAGES * 4096])
+  })
+
+  it('lets others have their turn while a large ArrayBuffer is copied, and notices when that is detached', async () => {
+    await using large = await server.share({ domid: 7, pages: 7000 })
+    const source = new Uint8Array(7000 * 4096)
+    const filling = rejection(large.fill(source))
+    await new Promise((resolve) => setImmediate(resolve))
+    structuredClone(source.buffer, { transfer: [source.buffer] })
+    expect((await filling).code).toBe('ERR_INVALID_STATE')
   })
 
   it('puts every byte at the offset asked for, and touches no other', async () => {
@@ -264,7 +306,7 @@ describe('progress and abort', () => {
 
   it('an abort before the pool has begun rejects with the reason', async () => {
     const controller = new AbortController()
-    const filling = grant.fill(pattern(4 << 20), { signal: controller.signal })
+    const filling = grant.fill(shared(pattern(4 << 20)), { signal: controller.signal })
     const reason = new Error('enough')
     controller.abort(reason)
     expect(await rejection(filling)).toBe(reason)

@@ -28,7 +28,8 @@ describe('run', () => {
     expect(results).toEqual(
       [0, 1, 2, 3].map((index) => {
         const length = index === 3 ? 4096 : 3 * 4096
-        return { index, slices: 4, offset: index * 3 * 4096, length, whole: length }
+        const offset = index * 3 * 4096
+        return { index, slices: 4, offset, length, at: offset, whole: 10 * 4096 }
       }),
     )
     for (const [i, byte] of grant.bytes.entries()) expect(byte).toBe(Math.floor(i / (3 * 4096)) + 1)
@@ -47,11 +48,15 @@ describe('run', () => {
     await mapped.unmap()
   })
 
-  it('takes the view from a module that keeps it', async () => {
+  it('a view that a module keeps reads zeros once the grant has gone', async () => {
     await using one = await GrantServer.open({ device: world.xen, fillers: { threads: 1 } })
-    await using small = await one.share({ domid: 7, pages: 1 })
+    await using other = await one.share({ domid: 7, pages: 1 })
+    const small = await one.share({ domid: 7, pages: 1 })
+    small.bytes.fill(3)
     await small.run(module, { args: { do: 'keep' } })
-    expect(await small.run(module, { args: { do: 'kept' } })).toEqual([0])
+    expect(await other.run(module, { args: { do: 'kept' } })).toEqual([3])
+    await small.unshare()
+    expect(await other.run(module, { args: { do: 'kept' } })).toEqual([0])
   })
 })
 

@@ -62,7 +62,7 @@ describe('a client in another thread', () => {
     expect(unshared).toBe(false)
     await client.do('unshare', [grant.id])
     await unsharing
-    expect(await client.do('viewLength', grant.id)).toBe(0)
+    expect(await client.do('bytesLength', grant.id)).toBe(0)
   })
 
   it('can be waited for with a signal, and the grant stays usable', async () => {
@@ -84,7 +84,7 @@ describe('a client in another thread', () => {
     const grant = await server.share({ domid: 7, pages: 1 })
     await client.do('attach', grant.handle())
     await grant.unshare({ force: true })
-    await until(async () => (await client.do('viewLength', grant.id)) === 0)
+    await until(async () => (await client.do('bytesLength', grant.id)) === 0)
     expect((await rejection(client.do('fill', [grant.id, 1]))).code).toBe('ERR_GRANTS_UNSHARED')
     const { id } = await client.do('share', { domid: 7, pages: 1 })
     await client.do('unshare', [id])

@@ -1,51 +1,67 @@
-import type { MessagePort } from 'node:worker_threads'
+import { MessagePort } from 'node:worker_threads'
 import * as Comlink from 'comlink'
-import { type DeviceSession, MAX_BATCH, RequestField, type SessionHello } from '../protocol/messages.js'
+import { type DeviceCalls, MAX_BATCH, RequestField, type SessionMessage } from '../protocol/messages.js'
 import type { DeviceActor } from './device-actor.js'
-
-/** How many arguments each method takes. */
-const methods: Record<string, number> = { submit: 1, stats: 0 }
+import type { ClientSession } from './session.js'
 
 /**
- * Serves one client on its port: a hello that brings the port for events, then comlink calls of {@link DeviceSession}.
- * The session ends when the port closes, which Node does when the thread at the other end exits.
+ * Serves one client on its port: a hello, then batches of requests; answers and events go back the same way, in order.
+ * The session ends when the port closes, which Node does when the thread at the other end exits. Whoever sends anything
+ * else is not our client, and is hung up on.
  */
 export function serveClient(actor: DeviceActor, port: MessagePort): void {
-  port.once('message', (hello: Partial<SessionHello> | undefined) => {
-    const events = hello?.events
-    if (hello?.type !== 'hello' || typeof events?.postMessage !== 'function') {
-      port.close()
-      return
+  let session: ClientSession | undefined
+  port.on('message', (message: SessionMessage | undefined) => {
+    if (!session) {
+      if (message !== 'hello') port.close()
+      else session = begin(actor, port)
+    } else if (isBatch(message)) {
+      actor.submit(session, message)
+    } else {
+      const calls = callsOf(message)
+      if (calls) serveCalls(actor, calls)
+      else port.close()
     }
-    const session = actor.connect(
-      (event) => events.postMessage(event),
-      // Not before the answers that are on their way: closing does not wait for those still to be posted.
-      () => setImmediate(() => port.close()),
-    )
-    const served: DeviceSession = Object.freeze({
-      submit: (batch: Float64Array) => actor.submit(session, batch),
-      stats: () => actor.stats(),
-    })
-    Comlink.expose(served, guarded(port))
-    port.once('close', () => {
-      events.close()
-      actor.end(session)
-    })
   })
   port.once('messageerror', () => port.close())
+  // Until somebody is at the other end it keeps nothing from ending.
+  port.unref()
+}
+
+function begin(actor: DeviceActor, port: MessagePort): ClientSession {
+  const session = actor.connect(
+    (event) => port.postMessage(event),
+    // Not before the answers that are on their way: closing does not wait for those still to be posted.
+    () => setImmediate(() => port.close()),
+  )
+  port.once('close', () => actor.end(session))
+  port.ref()
+  return session
 }
 
 /** Memory that another thread could still change or lengthen is none: what has been checked must stay so. */
-function isBatch(value: unknown): boolean {
+function isBatch(value: unknown): value is Float64Array {
   if (!(value instanceof Float64Array) || value.buffer instanceof SharedArrayBuffer) return false
   const requests = value.length / RequestField.stride
   return Number.isInteger(requests) && requests <= MAX_BATCH
 }
 
+function callsOf(value: unknown): MessagePort | undefined {
+  const { calls } = (value ?? {}) as { calls?: unknown }
+  return calls instanceof MessagePort ? calls : undefined
+}
+
+/** What is asked rarely is asked through comlink. */
+function serveCalls(actor: DeviceActor, port: MessagePort): void {
+  const calls: DeviceCalls = Object.freeze({ stats: () => actor.stats() })
+  Comlink.expose(calls, guarded(port))
+  // It goes with the thread at its other end, and holds nothing up until then.
+  port.unref()
+}
+
 /**
  * Comlink trusts its messages: a malformed one throws in its listener, which would end the device worker and with it
- * every other client. Only plain calls of the session's methods get through; whoever sends anything else is not our
- * client, and is hung up on.
+ * every other client. Only plain calls of the methods get through.
  */
 function guarded(port: MessagePort): Comlink.Endpoint {
   const listeners = new Map<unknown, (value: unknown) => void>()
@@ -75,15 +91,12 @@ interface Call {
   id: string
   type: string
   path: string[]
-  argumentList: { type: string; value: unknown }[]
+  argumentList: unknown[]
 }
 
 function isCall(data: unknown): boolean {
   const { id, type, path, argumentList } = (data ?? {}) as Partial<Call>
   if (typeof id !== 'string' || type !== 'APPLY') return false
-  if (!Array.isArray(path) || path.length !== 1 || !Array.isArray(argumentList)) return false
-  const name = path[0]!
-  // The length first: to look at every element of an array costs its sender nothing and us minutes.
-  if (!Object.hasOwn(methods, name) || argumentList.length !== methods[name]) return false
-  return argumentList.every((argument) => argument?.type === 'RAW' && isBatch(argument.value))
+  if (!Array.isArray(path) || path.length !== 1 || path[0] !== 'stats') return false
+  return Array.isArray(argumentList) && argumentList.length === 0
 }

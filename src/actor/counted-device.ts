@@ -1,8 +1,9 @@
+import type { PageBuffer } from '../device/page-buffer.js'
 import type { Allocation, DeviceLimits, GrantDevice } from '../device/seam.js'
 
 /** Counts the calls that reach a device: what coalescing saves is measured here, not guessed. */
 export class CountedDevice implements GrantDevice {
-  readonly calls = { allocate: 0, deallocate: 0, setUnmapNotify: 0, mmap: 0, munmap: 0, replaceMapping: 0 }
+  readonly calls = { allocate: 0, deallocate: 0, setUnmapNotify: 0, mmap: 0, munmap: 0 }
   readonly #device: GrantDevice
 
   constructor(device: GrantDevice) {
@@ -28,19 +29,14 @@ export class CountedDevice implements GrantDevice {
     this.#device.setUnmapNotify(index, action, port)
   }
 
-  mmap(index: number, count: number): number {
+  mmap(index: number, count: number, over: PageBuffer): void {
     this.calls.mmap++
-    return this.#device.mmap(index, count)
+    this.#device.mmap(index, count, over)
   }
 
   munmap(address: number, length: number): void {
     this.calls.munmap++
     this.#device.munmap(address, length)
-  }
-
-  replaceMapping(address: number, length: number): void {
-    this.calls.replaceMapping++
-    this.#device.replaceMapping(address, length)
   }
 
   limits(): DeviceLimits {

@@ -6,7 +6,6 @@ import {
   type BudgetOptions,
   type DeviceStats,
   Op,
-  type Reply,
   RequestField,
   type SessionEvent,
 } from '../protocol/messages.js'
@@ -16,9 +15,8 @@ import { Budget, tableRoom } from './budget.js'
 import { CountedDevice } from './counted-device.js'
 import { GrantRecords } from './grants.js'
 import { Leases } from './leases.js'
-import { MappingLedger } from './ledger.js'
 import { Releasing } from './releasing.js'
-import { Batch, Request } from './request.js'
+import { Request } from './request.js'
 import { checkRequest } from './request-check.js'
 import { ClientSession } from './session.js'
 import { Sessions } from './sessions.js'
@@ -30,9 +28,9 @@ const TURN = 512
 export interface DeviceActorOptions {
   /** Names this server in handles. */
   server: string
+  serverThread: number
   budget: BudgetOptions
   scrub: boolean
-  ledger: SharedArrayBuffer
   /** Something failed that no caller waits for, like taking back the grants of a dead thread. */
   onError(error: unknown): void
 }
@@ -69,11 +67,10 @@ export class DeviceActor {
     const left = limit === undefined || limit < 0 ? Infinity : Math.max(1, limit - this.#ballast)
     const room = tableRoom(tableCapacity, headroom) - this.#ballast
     this.#budget = new Budget(maxPages ?? left, maxPagesPerDomain ?? Infinity, room)
-    const ledger = new MappingLedger(options.ledger)
-    this.#releasing = new Releasing(this.#device, ledger, options.scrub)
+    this.#releasing = new Releasing(this.#device, options.scrub)
     this.#leases = new Leases(this.#records, this.#releasing, this.#budget, options.onError)
     const own = (): number => this.#records.pages + this.#ballast
-    const sharing = new Sharing(this.#device, this.#records, ledger, this.#probe(), own)
+    const sharing = new Sharing(this.#device, this.#records, this.#probe(), own)
     this.#admission = new Admission(this.#budget, sharing, () => this.#schedule())
   }
 
@@ -87,26 +84,23 @@ export class DeviceActor {
     }
   }
 
-  connect(push: (event: SessionEvent) => void, hangUp: () => void): ClientSession {
-    const session = new ClientSession(push, hangUp)
+  connect(post: (event: SessionEvent) => void, hangUp: () => void): ClientSession {
+    const session = new ClientSession(post, hangUp)
     this.#sessions.add(session)
-    const { server, budget } = this.#options
-    push({ type: 'welcome', server, maxQueue: budget.maxQueue, deviceThread: threadId })
-    if (this.#closing) push({ type: 'closing' })
+    const { server, serverThread, budget } = this.#options
+    const { maxQueue } = budget
+    session.push({ type: 'welcome', server, maxQueue, deviceThread: threadId, serverThread })
+    if (this.#closing) session.push({ type: 'closing' })
     return session
   }
 
-  /** @returns what has not been pushed before, when every request of the batch has been answered or has begun to wait */
-  submit(session: ClientSession, numbers: Float64Array): Promise<Reply> {
-    return new Promise((resolve) => {
-      const push = (reply: Reply): void => session.push({ type: 'reply', reply })
-      const batch = new Batch(numbers.length / RequestField.stride, push, resolve)
-      this.#batches++
-      for (let at = 0; at < numbers.length; at += RequestField.stride) {
-        this.#receive(new Request(session, batch, numbers, at))
-      }
-      this.#schedule()
-    })
+  /** Every request of the batch is answered through the session: in a turn that is to come, or when it can be. */
+  submit(session: ClientSession, numbers: Float64Array): void {
+    this.#batches++
+    for (let at = 0; at < numbers.length; at += RequestField.stride) {
+      this.#receive(new Request(session, numbers, at))
+    }
+    this.#schedule()
   }
 
   #receive(request: Request): void {
@@ -157,6 +151,7 @@ export class DeviceActor {
     this.#admission.admit(shares)
     // Received before the server began to close: what cannot be had at once is not waited for any more.
     if (this.#closing) this.#admission.failAll(closedError())
+    this.#sessions.flush()
     if (this.#sessions.queued > 0) this.#schedule()
     this.#finishClosing()
   }
@@ -261,6 +256,7 @@ export class DeviceActor {
       this.#releasing.flush()
       for (const session of this.#sessions.all()) this.#abandon(session)
     }
+    this.#sessions.flush()
     this.#finishClosing()
     await this.#closing.promise
   }
@@ -269,6 +265,7 @@ export class DeviceActor {
     for (let request = session.dequeue(); request; request = session.dequeue()) request.fail(closedError())
     session.ended = true
     this.#sessions.delete(session)
+    session.flush()
     session.hangUp()
   }
 

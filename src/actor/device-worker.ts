@@ -28,9 +28,9 @@ export async function runDeviceWorker(control: MessagePort, data: DeviceWorkerDa
     const device = await module.openDevice(data.descriptor.options)
     actor = new DeviceActor(device, {
       server: data.server,
+      serverThread: data.serverThread,
       budget: data.budget,
       scrub: data.scrub,
-      ledger: data.ledger,
       onError: (error) => notify({ type: 'error', error: toEnvelope(error) }),
     })
   } catch (error) {

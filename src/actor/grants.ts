@@ -1,3 +1,4 @@
+import type { PageBuffer } from '../device/page-buffer.js'
 import { GrantError } from '../errors.js'
 import type { Request } from './request.js'
 import type { ClientSession } from './session.js'
@@ -10,8 +11,10 @@ export interface GrantRecord {
   readonly writable: boolean
   /** Byte offset in the device file. */
   readonly index: number
-  readonly address: number
-  /** What the client was told: id, address, one reference per page. */
+  /** What the pages are mapped over: kept from V8 until they are not any more. */
+  readonly memory: PageBuffer
+  mapped: boolean
+  /** What the client was told: id, one reference per page. */
   readonly facts: readonly number[]
   /** The client whose thread shared it. */
   readonly owner: ClientSession
@@ -21,17 +24,8 @@ export interface GrantRecord {
   others: Map<ClientSession, number> | undefined
   /** Pages whose unmap notify is armed, with the byte offset in the grant it was armed at. */
   armed: Map<number, number> | undefined
-  /**
-   * `mapped`: device pages at `address`. `zeroed`: the device pages are let go, zero pages keep the range until the
-   * last lease is returned. `unmapped`: nothing at `address` any more, only the deallocation has still to succeed.
-   */
-  memory: 'mapped' | 'zeroed' | 'unmapped'
-  /** Let go of and waiting for the turn's deallocations: too late for any other operation. */
+  /** Given up and waiting for the turn's deallocations: too late for any other operation. */
   staged: boolean
-  /** The pages are back with the driver. */
-  deallocated: boolean
-  /** Slot in the mapping ledger while `memory` is not 'unmapped'. */
-  slot: number
   /**
    * Set once the owner wants its pages back: done when the last lease is returned. Without a request when the owner's
    * thread is gone and nobody is left to be answered.
@@ -99,14 +93,11 @@ export class GrantRecords {
     this.#pages += record.pages
   }
 
-  markDeallocated(record: GrantRecord): void {
-    record.deallocated = true
+  /** Its pages are back with the driver. */
+  remove(record: GrantRecord): void {
+    if (!this.#byId.delete(record.id)) return
     this.#live--
     this.#pages -= record.pages
-  }
-
-  remove(record: GrantRecord): void {
-    this.#byId.delete(record.id)
   }
 
   all(): IterableIterator<GrantRecord> {
@@ -123,11 +114,10 @@ export class GrantRecords {
   /** The same, also while an unshare waits for leases. */
   getUnsharing(id: number): GrantRecord {
     const record = this.#byId.get(id)
-    if (!record || record.deallocated) throw unshared(id)
+    if (!record) throw unshared(id)
     return record
   }
 
-  /** Also when only its address range is left. */
   find(id: number): GrantRecord | undefined {
     return this.#byId.get(id)
   }

@@ -14,6 +14,8 @@ import type { Releasing } from './releasing.js'
 import type { Request } from './request.js'
 import type { ClientSession } from './session.js'
 
+const NOBODY: readonly ClientSession[] = []
+
 /** Who holds which grant, and what happens when the last one lets go. */
 export class Leases {
   readonly #records: GrantRecords
@@ -21,7 +23,7 @@ export class Leases {
   readonly #budget: Budget
   readonly #onError: (error: unknown) => void
   /** Grants of clients that are gone which could not be given back. Nobody else will ask again. */
-  #orphans: GrantRecord[] = []
+  #orphans = new Set<GrantRecord>()
 
   constructor(
     records: GrantRecords,
@@ -43,12 +45,12 @@ export class Leases {
 
   attach(request: Request): void {
     const record = this.#records.get(request.a)
-    if (record.memory !== 'mapped') throw unshared(record.id)
+    if (!record.mapped) throw unshared(record.id)
     addLease(record, request.session)
-    const { address, domid, pages, writable, facts } = record
-    const values = [address, domid, pages, Number(writable)]
-    for (let i = 2; i < facts.length; i++) values.push(facts[i]!)
-    request.complete(values)
+    const { memory, domid, pages, writable, facts } = record
+    const values = [domid, pages, Number(writable)]
+    for (let i = 1; i < facts.length; i++) values.push(facts[i]!)
+    request.complete(values, memory.buffer)
   }
 
   detach(request: Request): void {
@@ -64,7 +66,7 @@ export class Leases {
     request.complete()
   }
 
-  /** Only the owner unshares; its own lease ends with it, unless forced: then it is returned when its work has stopped. */
+  /** Only the owner unshares; its own lease ends with it. */
   unshare(request: Request): void {
     const force = (request.b & UnshareFlag.force) !== 0
     // An orderly unshare of the same turn may be half done.
@@ -105,7 +107,7 @@ export class Leases {
       if (record.owner !== session) this.#afterDrop(record)
     }
     for (const record of this.#records.all()) {
-      if (record.owner !== session || record.deallocated) continue
+      if (record.owner !== session) continue
       // A thread that has died is what unmap notifications are for: what is armed fires.
       record.unsharing ??= { request: undefined, fireNotify: true }
       record.unsharing.request = undefined
@@ -118,66 +120,53 @@ export class Leases {
   /** Tries again what failed when its client's line had closed. That has been reported, what fails again is not. */
   retryOrphans(): void {
     const orphans = this.#orphans
-    this.#orphans = []
+    this.#orphans = new Set()
     for (const record of orphans) {
+      // Taken back by force meanwhile.
+      if (this.#records.find(record.id) !== record) continue
       const fireNotify = record.unsharing?.fireNotify ?? false
       const done = (error: unknown): void => {
-        if (error !== undefined) {
-          this.#orphans.push(record)
-          return
-        }
-        this.#deallocated(record)
-        if (!isHeld(record)) this.#forget(record)
+        if (error === undefined) this.#gone(record)
+        else this.#orphans.add(record)
       }
-      if (isHeld(record)) this.#releasing.revoke(record, fireNotify, done)
-      else this.#releasing.giveBack(record, fireNotify, done)
+      this.#releasing.giveBack(record, fireNotify, done)
     }
   }
 
   revokeAll(): void {
-    for (const record of [...this.#records.all()]) {
-      if (record.deallocated) continue
-      this.#revoke(record, false, undefined)
-    }
+    for (const record of [...this.#records.all()]) this.#revoke(record, false, undefined)
   }
 
   #afterDrop(record: GrantRecord): void {
-    if (isHeld(record)) return
-    if (record.deallocated) this.#forget(record)
-    else if (record.unsharing) this.#giveBack(record)
+    if (record.unsharing && !record.staged && !isHeld(record)) this.#giveBack(record)
   }
 
   #giveBack(record: GrantRecord): void {
     const { request, fireNotify } = record.unsharing!
     this.#releasing.giveBack(record, fireNotify, (error) => {
       // An orphan stays marked, so that nobody attaches to it any more.
-      if (error !== undefined && record.owner.ended) this.#orphans.push(record)
+      if (error !== undefined && record.owner.ended) this.#orphans.add(record)
       else record.unsharing = undefined
-      if (error === undefined) {
-        this.#deallocated(record)
-        this.#forget(record)
-      }
+      if (error === undefined) this.#gone(record)
       this.#answer(request, error)
     })
   }
 
   #revoke(record: GrantRecord, fireNotify: boolean, request: Request | undefined): void {
     const waiting = record.unsharing?.request
-    this.#releasing.revoke(record, fireNotify, (error) => {
+    this.#releasing.giveBack(record, fireNotify, (error) => {
       if (error === undefined) {
         record.unsharing = undefined
-        this.#deallocated(record)
-        const holders = [...(record.others?.keys() ?? [])]
-        if (record.ownerHolds) holders.push(record.owner)
-        for (const holder of holders) {
+        for (const holder of this.#gone(record)) {
           if (holder !== request?.session) holder.push({ type: 'revoked', id: record.id })
         }
-        if (holders.length === 0) this.#forget(record)
         if (waiting) waiting.complete()
       } else if (!request) {
-        this.#orphans.push(record)
+        this.#orphans.add(record)
       }
       this.#answer(request, error)
+      // A last lease that was returned meanwhile has left it to this.
+      if (error !== undefined) this.#afterDrop(record)
     })
   }
 
@@ -187,20 +176,14 @@ export class Leases {
     else this.#onError(error)
   }
 
-  #deallocated(record: GrantRecord): void {
-    this.#records.markDeallocated(record)
-    this.#budget.give(record.domid, record.pages)
-  }
-
-  /** Nobody has a view any more: the address range of a revoked grant is free for others. */
-  #forget(record: GrantRecord): void {
-    if (record.memory === 'zeroed') {
-      try {
-        this.#releasing.unreserve(record)
-      } catch (error) {
-        this.#onError(error)
-      }
-    }
+  /** Its pages are back with the driver. @returns who held it */
+  #gone(record: GrantRecord): readonly ClientSession[] {
     this.#records.remove(record)
+    this.#budget.give(record.domid, record.pages)
+    if (!isHeld(record)) return NOBODY
+    const holders = [...(record.others?.keys() ?? [])]
+    if (record.ownerHolds) holders.push(record.owner)
+    for (const holder of holders) holder.held.delete(record)
+    return holders
   }
 }

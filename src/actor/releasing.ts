@@ -1,8 +1,8 @@
 import { PAGE_SIZE } from '../abi.js'
-import { munmap, setMemory } from '../device/libc.js'
 import type { GrantDevice } from '../device/seam.js'
+import { dropped } from '../memory/dropped.js'
+import { zero } from '../memory/set.js'
 import type { GrantRecord } from './grants.js'
-import type { MappingLedger } from './ledger.js'
 
 type Done = (error?: unknown) => void
 
@@ -13,52 +13,29 @@ interface Staged {
 }
 
 /**
- * Takes grants back. What is adjacent is unmapped in one call at the next {@link flush}, and deallocated in one: each munmap
- * of a process with several threads interrupts the processors the others run on.
+ * Takes grants back, whether or not somebody still has a view of them. What is adjacent is unmapped in one call at the next
+ * {@link flush}, and deallocated in one: each munmap of a process with several threads interrupts the processors the others
+ * run on.
  *
  * A step that fails leaves the record as it then is, and giving it back can be tried again from there.
  */
 export class Releasing {
   readonly #device: GrantDevice
-  readonly #ledger: MappingLedger
   readonly #scrub: boolean
   #staged: Staged[] = []
 
-  constructor(device: GrantDevice, ledger: MappingLedger, scrub: boolean) {
+  constructor(device: GrantDevice, scrub: boolean) {
     this.#device = device
-    this.#ledger = ledger
     this.#scrub = scrub
   }
 
-  /** For a grant nobody holds any more. `done` is called by the next flush, or at once when a step fails. */
+  /** `done` is called by the next flush, or at once when a step fails. */
   giveBack(record: GrantRecord, fireNotify: boolean, done: Done): void {
-    this.#stage(record, fireNotify, done, () => {})
-  }
-
-  /**
-   * For a grant that is still held: its pages go back, zero pages take their place under every view. The range stays
-   * until {@link unreserve}.
-   */
-  revoke(record: GrantRecord, fireNotify: boolean, done: Done): void {
-    this.#stage(record, fireNotify, done, () => {
-      this.#device.replaceMapping(record.address, record.pages * PAGE_SIZE)
-      record.memory = 'zeroed'
-    })
-  }
-
-  /** Gives the address range of a revoked grant back to the process: nobody may have a view of it any more. */
-  unreserve(record: GrantRecord): void {
-    this.#ledger.release([record.slot], () => munmap(record.address, record.pages * PAGE_SIZE))
-    record.memory = 'unmapped'
-  }
-
-  #stage(record: GrantRecord, fireNotify: boolean, done: Done, letGo: () => void): void {
     try {
-      if (record.memory === 'mapped') {
+      if (record.mapped) {
         if (!fireNotify) this.#disarm(record)
         // While a peer still maps a page it can see what is in it, also after this (docs/driver.md, deferred pages).
-        if (this.#scrub) setMemory(record.address, 0, record.pages * PAGE_SIZE)
-        letGo()
+        if (this.#scrub) zero(new Uint8Array(record.memory.buffer, 0, record.pages * PAGE_SIZE))
       }
     } catch (error) {
       done(error)
@@ -78,25 +55,28 @@ export class Releasing {
   }
 
   flush(): void {
-    if (this.#staged.length === 0) return
-    const staged = this.#staged
-    this.#staged = []
+    // What has just been answered may be followed by more.
+    while (this.#staged.length > 0) this.#release(this.#staged.splice(0))
+  }
+
+  #release(staged: Staged[]): void {
     for (const { record } of staged) record.staged = false
-    const mapped = staged.filter(({ record }) => record.memory === 'mapped')
-    for (const run of runs(mapped, ({ address }) => address)) this.#unmap(run)
-    const unmapped = staged.filter(({ record }) => record.memory !== 'mapped')
+    const mapped = staged.filter(({ record }) => record.mapped)
+    for (const run of runs(mapped, ({ memory }) => memory.address)) this.#unmap(run)
+    const unmapped = staged.filter(({ record }) => !record.mapped)
     for (const run of runs(unmapped, ({ index }) => index)) this.#deallocate(run)
   }
 
   #unmap(run: Staged[]): void {
-    const slots = run.map(({ record }) => record.slot)
+    const length = bytesOf(run)
     try {
-      this.#ledger.release(slots, () => this.#device.munmap(run[0]!.record.address, bytesOf(run)))
+      this.#device.munmap(run[0]!.record.memory.address, length)
     } catch (error) {
       this.#oneByOne(run, error, (one) => this.#unmap(one))
       return
     }
-    for (const { record } of run) record.memory = 'unmapped'
+    for (const { record } of run) record.mapped = false
+    dropped(length)
   }
 
   #deallocate(run: Staged[]): void {

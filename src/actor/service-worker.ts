@@ -7,7 +7,7 @@ import type { Outcome, ServiceControl, StartNotice } from '../protocol/messages.
 export interface Service {
   /** What comlink may call. */
   readonly methods: object
-  close(force: boolean): void
+  close(): void
 }
 
 /** Opens, reports, serves the one client until told to close. The thread then ends by itself. */
@@ -27,7 +27,7 @@ export async function runService(control: MessagePort, open: () => Promise<Servi
       Comlink.expose(service.methods, port as Comlink.Endpoint)
       return
     }
-    service.close(message.force)
+    service.close()
     port?.close()
     control.close()
   })

@@ -1,8 +1,12 @@
-import type { SessionEvent } from '../protocol/messages.js'
+import { toEnvelope } from '../protocol/envelope.js'
+import type { FailedRequest, SessionEvent } from '../protocol/messages.js'
 import type { GrantRecord } from './grants.js'
 import type { Request } from './request.js'
 
-/** One client as the actor sees it: what it has asked for, what it owns, what it holds. */
+/** Answers that go out before the turn is over: by then the client's thread has something to do while this one goes on. */
+const PART = 128
+
+/** One client as the actor sees it: what it has asked for, what it owns, what it holds, what it is to be told. */
 export class ClientSession {
   /** Received, not carried out. Consumed from `#head` so that taking one is cheap however long the queue. */
   #queue: Request[] = []
@@ -14,15 +18,22 @@ export class ClientSession {
   /** Grants this client has a lease of. */
   readonly held = new Set<GrantRecord>()
   ended = false
+  #done: number[] = []
+  #buffers: SharedArrayBuffer[] = []
+  #failed: FailedRequest[] = []
+  #answers = 0
+  readonly #post: (event: SessionEvent) => void
 
   /**
-   * @param push delivers to the client; never throws, also when the client is gone
+   * @param post delivers to the client; never throws, also when the client is gone
    * @param hangUp closes the line to it
    */
   constructor(
-    readonly push: (event: SessionEvent) => void,
+    post: (event: SessionEvent) => void,
     readonly hangUp: () => void,
-  ) {}
+  ) {
+    this.#post = post
+  }
 
   get queued(): number {
     return this.#queue.length - this.#head
@@ -41,5 +52,39 @@ export class ClientSession {
       this.#head = 0
     }
     return request
+  }
+
+  /** Goes out with the next {@link flush}, or earlier. */
+  answer(requestId: number, values: readonly number[], buffer: SharedArrayBuffer | undefined): void {
+    this.#done.push(requestId, values.length + (buffer ? 1 : 0))
+    if (buffer) this.#done.push(this.#buffers.push(buffer) - 1)
+    for (let i = 0; i < values.length; i++) this.#done.push(values[i]!)
+    this.#answered()
+  }
+
+  /** The same for a request that has failed. */
+  refuse(requestId: number, error: unknown): void {
+    this.#failed.push({ requestId, error: toEnvelope(error) })
+    this.#answered()
+  }
+
+  #answered(): void {
+    if (++this.#answers === PART) this.flush()
+  }
+
+  /** Delivers an event, after every answer that has been given before. */
+  push(event: SessionEvent): void {
+    this.flush()
+    this.#post(event)
+  }
+
+  flush(): void {
+    if (this.#answers === 0) return
+    const reply = { done: new Float64Array(this.#done), buffers: this.#buffers, failed: this.#failed }
+    this.#done = []
+    this.#buffers = []
+    this.#failed = []
+    this.#answers = 0
+    this.#post({ type: 'reply', reply })
   }
 }

@@ -27,6 +27,11 @@ export class Sessions {
     for (const session of this.#all) session.push(event)
   }
 
+  /** Sends what has been answered. */
+  flush(): void {
+    for (const session of this.#all) session.flush()
+  }
+
   /** Requests received and not yet carried out. */
   get queued(): number {
     let queued = 0

@@ -1,9 +1,10 @@
 import { GNTALLOC_FLAG_WRITABLE, PAGE_SIZE } from '../abi.js'
+import { createPageBuffer } from '../device/page-buffer.js'
 import type { Allocation, GrantDevice } from '../device/seam.js'
 import { GrantError } from '../errors.js'
+import { dropped } from '../memory/dropped.js'
 import { ShareFlag } from '../protocol/messages.js'
 import { addLease, type GrantRecord, type GrantRecords } from './grants.js'
-import type { MappingLedger } from './ledger.js'
 import { diagnoseNoSpace, noSpaceError } from './no-space.js'
 import type { Request } from './request.js'
 
@@ -25,23 +26,15 @@ type Failed = (request: ShareRequest, error: unknown) => void
 export class Sharing {
   readonly #device: GrantDevice
   readonly #records: GrantRecords
-  readonly #ledger: MappingLedger
   readonly #ownPages: () => number
   #nextIndex: number
   /** Pages allocated for a request that then failed, and that could not be given back at once. */
   #strays: { index: number; count: number }[] = []
 
   /** @param ownPages pages this server has allocated at the moment */
-  constructor(
-    device: GrantDevice,
-    records: GrantRecords,
-    ledger: MappingLedger,
-    nextIndex: number,
-    ownPages: () => number,
-  ) {
+  constructor(device: GrantDevice, records: GrantRecords, nextIndex: number, ownPages: () => number) {
     this.#device = device
     this.#records = records
-    this.#ledger = ledger
     this.#nextIndex = nextIndex
     this.#ownPages = ownPages
   }
@@ -132,9 +125,10 @@ export class Sharing {
 
   #map(request: ShareRequest, index: number, refs: Uint32Array, first: number, writable: boolean): void {
     const { a: domid, b: pages, session } = request
-    const address = this.#device.mmap(index, pages)
+    const memory = createPageBuffer(pages)
+    this.#device.mmap(index, pages, memory)
     const id = this.#records.nextId()
-    const facts = [id, address]
+    const facts = [id]
     for (let page = 0; page < pages; page++) facts.push(refs[first + page]!)
     const record: GrantRecord = {
       id,
@@ -142,27 +136,26 @@ export class Sharing {
       pages,
       writable,
       index,
-      address,
+      memory,
+      mapped: true,
       facts,
       owner: session,
       ownerHolds: false,
       others: undefined,
       armed: undefined,
-      memory: 'mapped',
       staged: false,
-      deallocated: false,
-      slot: this.#ledger.record(address, pages * PAGE_SIZE),
       unsharing: undefined,
     }
     addLease(record, session)
     this.#records.add(record)
-    request.complete(facts)
+    request.complete(facts, memory.buffer)
   }
 
   /** Gives back pages nobody got. When even that fails they are kept in mind and tried again. */
   #undo(index: number, count: number): void {
     this.#strays.push({ index, count })
     this.retryStrays()
+    dropped(count * PAGE_SIZE)
   }
 
   retryStrays(): void {

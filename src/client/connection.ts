@@ -1,23 +1,23 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import * as Comlink from 'comlink'
 import { publish } from '../diagnostics.js'
-import { busyError, closedError, diedError, GrantError } from '../errors.js'
+import { busyError, closedError, diedError, type GrantError } from '../errors.js'
 import { fromEnvelope } from '../protocol/envelope.js'
 import {
-  type DeviceSession,
+  type DeviceCalls,
   type DeviceStats,
   MAX_BATCH,
   Op,
   type Reply,
   RequestField,
   type SessionEvent,
-  type SessionHello,
+  type SessionMessage,
 } from '../protocol/messages.js'
 
 /** Who waits for the answer to a request. Exactly one of its methods is called, once. */
 export interface Pending {
   /** The answer is `count` of the values from `at`, see `Op`; they are to be read now. */
-  answered(values: Float64Array, at: number, count: number): void
+  answered(values: Float64Array, at: number, count: number, buffers: readonly SharedArrayBuffer[]): void
   failed(error: unknown): void
 }
 
@@ -33,14 +33,17 @@ const NOTHING = new Float64Array(0)
 const WELCOME = 0
 
 /**
- * A thread's own line to the device worker. Requests made in one turn of this thread's event loop travel together.
- * Every request settles: with its answer, or when the line is lost.
+ * A thread's own line to the device worker: one port, on which answers and events come in the order in which they were
+ * said. Requests made in one turn of this thread's event loop travel together. Every request settles: with its answer, or
+ * when the line is lost.
  */
 export class Connection {
   readonly #port: MessagePort
-  readonly #events: MessagePort
-  /** Referenced as long as the connection: comlink drops the answers of a proxy that has been collected. */
-  readonly #session: Comlink.Remote<DeviceSession>
+  /**
+   * Made when first needed. Referenced as long as the connection: comlink drops the answers of a proxy that has been
+   * collected.
+   */
+  #calls: Comlink.Remote<DeviceCalls> | undefined
   readonly #pending = new Map<number, Pending>()
   #maxQueue = Infinity
   #nextRequestId = 1
@@ -51,12 +54,8 @@ export class Connection {
   /** @param port one end of a channel whose other end the device worker serves; ownership passes to the connection */
   constructor(port: MessagePort, events: ConnectionEvents) {
     this.#port = port
-    const channel = new MessageChannel()
-    this.#events = channel.port1
-    const hello: SessionHello = { type: 'hello', events: channel.port2 }
-    port.postMessage(hello, [channel.port2])
-    this.#session = Comlink.wrap<DeviceSession>(port as Comlink.Endpoint)
-    this.#events.on('message', (event: SessionEvent) => {
+    port.postMessage('hello' satisfies SessionMessage)
+    port.on('message', (event: SessionEvent) => {
       if (event.type === 'reply') {
         this.#settle(event.reply)
         return
@@ -70,7 +69,7 @@ export class Connection {
     })
     port.on('close', () => {
       this.fail(this.#closing ? closedError() : diedError())
-      this.#events.close()
+      this.#releaseCalls()
       events.onLost(this.#lost!)
     })
     // Until the session is open somebody waits for it.
@@ -126,11 +125,28 @@ export class Connection {
     const id = this.#nextRequestId++
     return new Promise((resolve, reject) => {
       this.#expect(id, { answered() {}, failed: reject })
-      this.#session
+      this.#deviceCalls()
         .stats()
         .then(resolve, reject)
         .finally(() => this.#take(id))
     })
+  }
+
+  #deviceCalls(): Comlink.Remote<DeviceCalls> {
+    if (!this.#calls) {
+      const { port1, port2 } = new MessageChannel()
+      this.#calls = Comlink.wrap<DeviceCalls>(port1 as Comlink.Endpoint)
+      // What is pending is counted here: this port keeps nothing alive by itself.
+      port1.unref()
+      this.#port.postMessage({ calls: port2 } satisfies SessionMessage, [port2])
+    }
+    return this.#calls
+  }
+
+  /** Until it is told, comlink keeps the proxy, and through it everything that refers to this line. */
+  #releaseCalls(): void {
+    this.#calls?.[Comlink.releaseProxy]()
+    this.#calls = undefined
   }
 
   #flush(): void {
@@ -139,21 +155,15 @@ export class Connection {
     const step = MAX_BATCH * RequestField.stride
     for (let at = 0; at < outbox.length; at += step) {
       const batch = new Float64Array(outbox.length <= step ? outbox : outbox.slice(at, at + step))
-      this.#session.submit(batch).then(
-        (reply) => this.#settle(reply),
-        (error) =>
-          this.fail(
-            new GrantError('ERR_GRANTS_PROTOCOL', 'the device worker refused a batch', { cause: error }),
-          ),
-      )
+      this.#port.postMessage(batch satisfies SessionMessage)
     }
   }
 
-  #settle({ done, failed }: Reply): void {
+  #settle({ done, buffers, failed }: Reply): void {
     for (let at = 0; at < done.length; ) {
       const id = done[at]!
       const count = done[at + 1]!
-      this.#take(id)?.answered(done, at + 2, count)
+      this.#take(id)?.answered(done, at + 2, count, buffers)
       at += 2 + count
     }
     for (const { requestId, error } of failed) this.#take(requestId)?.failed(fromEnvelope(error))
@@ -182,18 +192,16 @@ export class Connection {
 
   close(): void {
     this.fail(closedError())
+    this.#releaseCalls()
     this.#port.close()
-    this.#events.close()
   }
 
   /** While something is pending, it keeps the process alive. */
   #ref(): void {
     this.#port.ref()
-    this.#events.ref()
   }
 
   #unref(): void {
     this.#port.unref()
-    this.#events.unref()
   }
 }

@@ -1,7 +1,6 @@
 import { EventEmitter, once } from 'node:events'
 import { type Transferable, Worker } from 'node:worker_threads'
 import { untilAborted } from '../abort.js'
-import { createLedgerBuffer } from '../actor/ledger-buffer.js'
 import { diedError, type GrantError } from '../errors.js'
 import { closeGate, createGate } from '../memory/native-gate.js'
 import { fromEnvelope } from '../protocol/envelope.js'
@@ -10,26 +9,27 @@ import type { StartNotice, ThreadData } from '../protocol/messages.js'
 interface DeviceThreadEvents {
   /** A message that is not about starting. */
   message: [unknown]
-  /** The thread has ended: in order, or it died and what it had mapped has been replaced by zero pages. */
+  /** The thread has ended: in order, or it died. */
   end: [died: GrantError | undefined]
 }
 
 /** A worker thread that owns a device and mappings, as seen by the thread that started it. */
 export class DeviceThread extends EventEmitter<DeviceThreadEvents> {
   readonly #worker: Worker
-  readonly #ledger: SharedArrayBuffer
   #closing = false
   #died: GrantError | undefined
 
-  private constructor(worker: Worker, ledger: SharedArrayBuffer) {
+  private constructor(worker: Worker) {
     super()
     this.#worker = worker
-    this.#ledger = ledger
     worker.on('message', (message) => this.emit('message', message))
     worker.on('error', (cause) => {
       this.#died = diedError(cause)
     })
-    worker.on('exit', () => void this.#end())
+    worker.on('exit', () => {
+      if (!this.#closing) this.#died ??= diedError()
+      this.emit('end', this.#died)
+    })
     // After the listeners: listening for messages refs it.
     worker.unref()
   }
@@ -41,9 +41,8 @@ export class DeviceThread extends EventEmitter<DeviceThreadEvents> {
    * @throws the error of opening, or the signal's reason
    */
   static async start(entry: string, data: object, signal: AbortSignal | undefined): Promise<DeviceThread> {
-    const ledger = createLedgerBuffer()
     const gate = createGate()
-    const own: ThreadData = { ledger, gate }
+    const own: ThreadData = { gate }
     const worker = new Worker(new URL(`../../workers/${entry}`, import.meta.url), {
       workerData: { ...data, ...own },
       name: `xen-grants ${entry}`,
@@ -56,7 +55,7 @@ export class DeviceThread extends EventEmitter<DeviceThreadEvents> {
     try {
       const notice = await untilAborted(first, signal)
       if (notice.type === 'failed') throw fromEnvelope(notice.error)
-      return new DeviceThread(worker, ledger)
+      return new DeviceThread(worker)
     } catch (error) {
       // Not before it has reported: a thread must not be ended while it loads native code.
       first.then(
@@ -83,16 +82,6 @@ export class DeviceThread extends EventEmitter<DeviceThreadEvents> {
     const exited = once(this.#worker, 'exit')
     this.post(message)
     await exited
-  }
-
-  async #end(): Promise<void> {
-    if (!this.#closing || this.#died) {
-      this.#died ??= diedError()
-      // The descriptor went with the thread, the mappings did not: without them the driver lets go of every page.
-      const { neutralise } = await import('../actor/ledger.js')
-      neutralise(this.#ledger)
-    }
-    this.emit('end', this.#died)
   }
 }
 

@@ -13,7 +13,8 @@ import { Deferred } from '../peer/deferred.js'
 import { domainExistsOver } from '../peer/domain-exists.js'
 import { StatusBoard } from '../peer/status-board.js'
 import { Op, type SessionEvent } from '../protocol/messages.js'
-import { Connection } from './connection.js'
+import { Connection, type Pending } from './connection.js'
+import { handOver } from './orphans.js'
 import { PendingShare, type Sharer } from './pending-share.js'
 import { checkShare, type ShareOptions } from './share-options.js'
 import type { ClientStats } from './stats.js'
@@ -69,33 +70,29 @@ export class GrantClient {
     if (!(port instanceof MessagePort))
       throw invalidArgType('port', 'a MessagePort from server.connect()', port)
     assertSupported()
-    const memory = await import('../memory/view.js')
     FillerPool.preload()
     const grants = new Map<number, Grant>()
-    const revokeAll = (error: GrantError): void => {
-      for (const grant of [...grants.values()]) grant.revoke(error)
-    }
     return new Promise((resolve, reject) => {
       let client: GrantClient | undefined
       const connection = new Connection(port, {
         onEvent: (event) => {
           if (event.type === 'welcome') {
-            const { server, deviceThread } = event
+            const { server, deviceThread, serverThread } = event
             const pool = new FillerPool(checkedFillers, () => {})
             const inPlaceBelow = checkedFillers.inPlaceBelow ?? IN_PLACE_BELOW
             const board = new StatusBoard((domid) => client!.share({ domid, pages: 1, writable: true }))
             const domainExists = domainExistsOver(connection)
             const deferred = new Deferred(domainExists)
             const peers = { board, deferred, domainExists }
-            const shared = { connection, fillers: pool, inPlaceBelow, memory, server, deviceThread }
-            client = new GrantClient({ ...shared, ...peers, grants })
+            const shared = { connection, fillers: pool, inPlaceBelow, server, deviceThread, serverThread }
+            client = new GrantClient({ ...shared, ...peers, grants, unclaimed: new Set() })
             resolve(client)
           } else {
             if (client) client.#handle(event)
           }
         },
         onLost: (error) => {
-          revokeAll(error)
+          void client?.lose(error)
           reject(error)
         },
       })
@@ -151,27 +148,28 @@ export class GrantClient {
 
   async #attach(handle: GrantHandle): Promise<Grant> {
     const { server, id } = checkHandle(handle)
+    const { grants, connection } = this.#context
     if (server !== this.#context.server) throw invalidArgType('handle', 'a handle of the same server', handle)
     if (this.#closing) throw closedError()
-    const existing = this.#context.grants.get(id)
+    const existing = grants.get(id)
     if (existing) return existing
-    const values = await this.#context.connection.request(Op.attach, id)
-    const raced = this.#context.grants.get(id)
-    if (raced) {
-      // Two attaches of one thread share one Grant, and one lease.
-      await this.#context.connection.request(Op.detach, id)
-      return raced
-    }
-    const refs = [...values.subarray(4)]
-    const facts = {
-      id,
-      address: values[0]!,
-      domid: values[1]!,
-      writable: values[3] === 1,
-      refs,
-      owner: false,
-    }
-    return new Grant(facts, this.#context)
+    return new Promise((resolve, reject) => {
+      const answered: Pending['answered'] = (values, at, count, buffers) => {
+        const raced = grants.get(id)
+        if (this.#closing || raced) {
+          // Two attaches of one thread share one Grant, and one lease.
+          connection.request(Op.detach, id).catch(() => {})
+          if (raced && !this.#closing) resolve(raced)
+          else reject(closedError())
+          return
+        }
+        const refs = [...values.subarray(at + 4, at + count)]
+        const facts = { id, domid: values[at + 1]!, writable: values[at + 3] === 1, refs, owner: false }
+        // Here, before the next message is looked at: it may say that the grant has been taken back by force.
+        resolve(new Grant({ ...facts, buffer: buffers[values[at]!]! }, this.#context))
+      }
+      connection.send({ answered, failed: reject }, Op.attach, id)
+    })
   }
 
   /**
@@ -242,14 +240,24 @@ export class GrantClient {
   }
 
   /**
-   * The device worker is dead and the memory has been made harmless.
+   * The line is dead. What its grants were is made harmless; resolves when that is done, as far as it can be. Never rejects.
    * @internal
    */
-  lose(error: GrantError): void {
-    this.#context.connection.fail(error)
+  lose(error: GrantError): Promise<void> {
+    this.#losing ??= this.#lose(error)
+    return this.#losing
+  }
+
+  #losing: Promise<void> | undefined
+
+  async #lose(error: GrantError): Promise<void> {
+    const { connection, serverThread, fillers } = this.#context
     const grants = [...this.#context.grants.values()]
+    const orphans = [...grants.map(({ memory }) => memory), ...this.#context.unclaimed]
+    connection.fail(error)
     for (const grant of grants) grant.revoke(error)
     // Nobody closes a client that has been replaced: its filler threads end when nothing runs in them any more.
-    void Promise.all(grants.map((grant) => grant.idle())).then(() => this.#context.fillers.close())
+    void Promise.all(grants.map((grant) => grant.idle())).then(() => fillers.close())
+    await handOver(orphans, serverThread)
   }
 }

@@ -44,13 +44,18 @@ export class PendingShare implements Pending {
     signal?.addEventListener('abort', this, { once: true })
   }
 
-  answered(values: Float64Array, at: number, count: number): void {
+  answered(values: Float64Array, at: number, count: number, buffers: readonly SharedArrayBuffer[]): void {
     const { domid, pages, writable } = this.#options
     const { context } = this.#sharer
-    const id = values[at]!
+    const id = values[at + 1]!
+    const buffer = buffers[values[at]!]!
     if (this.#aborted) {
-      // In order: nothing here has a view, and by force the address range would wait for a lease of ours.
-      context.connection.request(Op.unshare, id).catch(() => {})
+      // Held until it has been given back: should the device worker die before, somebody has to put zero pages there.
+      context.unclaimed.add(buffer)
+      context.connection
+        .request(Op.unshare, id)
+        .catch(() => {})
+        .finally(() => context.unclaimed.delete(buffer))
       return
     }
     const refs: number[] = []
@@ -60,7 +65,7 @@ export class PendingShare implements Pending {
       const milliseconds = performance.now() - this.#began
       publish('xen-grants:share', () => ({ id, domid, pages, writable, milliseconds }))
     }
-    this.#resolve(new Grant({ id, address: values[at + 1]!, domid, writable, refs, owner: true }, context))
+    this.#resolve(new Grant({ id, buffer, domid, writable, refs, owner: true }, context))
   }
 
   failed(error: unknown): void {

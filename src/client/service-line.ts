@@ -45,9 +45,9 @@ export class ServiceLine<S> {
   }
 
   /** Nothing can be called any more; the worker closes its device and ends. */
-  async close(force: boolean): Promise<void> {
+  async close(): Promise<void> {
     this.#fail(closedError())
-    await this.#thread.close({ type: 'close', force } satisfies ServiceControl)
+    await this.#thread.close({ type: 'close' } satisfies ServiceControl)
     this.#port.close()
   }
 

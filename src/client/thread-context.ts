@@ -11,8 +11,11 @@ export interface ThreadContext extends PagesContext {
   /** Names the server in handles. */
   readonly server: string
   readonly deviceThread: number
+  readonly serverThread: number
   /** Grants this thread has a lease of, by id. */
   readonly grants: Map<number, Grant>
+  /** Memory of grants that came too late for who had asked for them. */
+  readonly unclaimed: Set<SharedArrayBuffer>
   readonly board: StatusBoard
   readonly deferred: Deferred
   readonly domainExists: DomainExists

@@ -12,8 +12,9 @@ import { describeErrno, systemCallError } from '../errors.js'
 import { AllocationMap } from './allocations.js'
 import { bytesOf, openDeviceFile, pages, readNumber, wrongDevice } from './device-file.js'
 import { domainExists } from './domain-exists.js'
-import { ioctl, MAP_SHARED, mapZeroPages, mmap, munmap, PROT_READ, PROT_WRITE } from './libc.js'
+import { ioctl, MAP_SHARED, PROT_READ, PROT_WRITE } from './libc.js'
 import type { XenDevice } from './open-failure.js'
+import { mapOver, mapZeroPages, type PageBuffer } from './page-buffer.js'
 import type { Allocation, DeviceLimits, GrantDevice } from './seam.js'
 
 export const GNTALLOC_PATH = '/dev/xen/gntalloc'
@@ -80,12 +81,12 @@ export class GntallocDevice implements GrantDevice {
     this.#request(IOCTL_GNTALLOC_SET_UNMAP_NOTIFY, buffer, what)
   }
 
-  mmap(index: number, count: number): number {
+  mmap(index: number, count: number, over: PageBuffer): void {
     if (this.#allocations.spansTwo(index, count)) {
       // The driver would accept it and take a reference from a stranger's grant at unmap.
       throw new Error(`mapping ${pages(count)} at index ${index} would span two allocations of ${this.path}`)
     }
-    return mmap({
+    mapOver(over, {
       length: count * PAGE_SIZE,
       prot: PROT_READ | PROT_WRITE,
       flags: MAP_SHARED,
@@ -96,10 +97,6 @@ export class GntallocDevice implements GrantDevice {
   }
 
   munmap(address: number, length: number): void {
-    munmap(address, length)
-  }
-
-  replaceMapping(address: number, length: number): void {
     mapZeroPages(address, length)
   }
 

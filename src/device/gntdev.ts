@@ -13,9 +13,10 @@ import {
 import { systemCallError } from '../errors.js'
 import { bytesOf, openDeviceFile, pages, readNumber, wrongDevice } from './device-file.js'
 import { CopyRequest } from './grant-copy.js'
-import { ioctl, MAP_SHARED, mapZeroPages, mmap, munmap, PROT_READ, PROT_WRITE } from './libc.js'
+import { ioctl, MAP_SHARED, PROT_READ, PROT_WRITE } from './libc.js'
 import { MapsOnce } from './maps-once.js'
 import type { XenDevice } from './open-failure.js'
+import { mapOver, mapZeroPages, type PageBuffer } from './page-buffer.js'
 import type { CopySegment, GrantName, MapDevice } from './seam.js'
 
 export const GNTDEV_PATH = '/dev/xen/gntdev'
@@ -57,12 +58,12 @@ export class GntdevDevice implements MapDevice {
     return index
   }
 
-  mmap(index: number, count: number, writable: boolean): number {
+  mmap(index: number, count: number, writable: boolean, over: PageBuffer): void {
     const what = `mapping ${pages(count)}${writable ? ' writable' : ''} at index ${index} of ${this.path}`
     const refusal = this.#maps.refusal(index)
     if (refusal !== undefined) throw systemCallError(EINVAL, 'mmap', `${what}: ${refusal}`)
     try {
-      return mmap({
+      mapOver(over, {
         length: count * PAGE_SIZE,
         prot: writable ? PROT_READ | PROT_WRITE : PROT_READ,
         flags: MAP_SHARED,
@@ -76,10 +77,6 @@ export class GntdevDevice implements MapDevice {
   }
 
   munmap(address: number, length: number): void {
-    munmap(address, length)
-  }
-
-  replaceMapping(address: number, length: number): void {
     mapZeroPages(address, length)
   }
 

@@ -5,10 +5,8 @@ import {
   GNTCOPY_SOURCE_GREF,
   GrantCopy,
 } from '../abi.js'
-import { addressOf } from '../memory/view.js'
-import type { CopySegment } from './seam.js'
-
-type Side = CopySegment['source']
+import { addressOf } from './libc.js'
+import type { CopySegment, CopySide } from './seam.js'
 
 /** The buffers of GRANT_COPY: the request and, since it only points to them, the segments. Reused from call to call. */
 export class CopyRequest {
@@ -41,9 +39,10 @@ export class CopyRequest {
   }
 
   /** @returns whether it is a grant */
-  #side(at: number, side: Side): boolean {
-    if ('address' in side) {
-      this.#segments.setBigUint64(at, BigInt(side.address), true)
+  #side(at: number, side: CopySide): boolean {
+    if ('buffer' in side) {
+      const address = addressOf(new Uint8Array(side.buffer)) + side.offset
+      this.#segments.setBigUint64(at, BigInt(address), true)
       return false
     }
     this.#segments.setUint32(at + ForeignPage.ref, side.ref, true)

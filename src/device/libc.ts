@@ -13,16 +13,15 @@ const mmapCall = libc.func(
   'void *mmap(void *addr, size_t length, int prot, int flags, int fd, int64_t offset)',
 )
 const munmapCall = libc.func('int munmap(void *addr, size_t length)')
-const memsetCall = libc.func('void *memset(void *addr, int byte, size_t length)')
-const memcpyCall = libc.func('void *memcpy(void *to, void *from, size_t length)')
-const preadCall = libc.func('int64_t pread(int fd, void *to, size_t length, int64_t position)')
+const mremapCall = libc.func(
+  'void *mremap(void *old, size_t length, size_t newLength, int flags, void *address)',
+)
 const sysconfCall = libc.func('long sysconf(int name)')
 const ioctlCall = libc.func('int ioctl(int fd, unsigned long request, void *arg)')
 const pipe2Call = libc.func('int pipe2(void *fds, int flags)')
 const dup3Call = libc.func('int dup3(int from, int to, int flags)')
 const closeCall = libc.func('int close(int fd)')
 
-export const PROT_NONE = 0
 export const PROT_READ = 1
 export const PROT_WRITE = 2
 export const MAP_SHARED = 1
@@ -30,7 +29,11 @@ export const MAP_PRIVATE = 2
 export const MAP_FIXED = 0x10
 export const MAP_ANONYMOUS = 0x20
 export const MAP_NORESERVE = 0x4000
+export const MAP_FIXED_NOREPLACE = 0x10_0000
 export const MAP_POPULATE = 0x8000
+
+const MREMAP_MAYMOVE = 1
+const MREMAP_FIXED = 2
 
 const O_CLOEXEC = 0o2000000
 
@@ -109,30 +112,14 @@ export function pageSize(): number {
   return Number(sysconfCall(30 /* _SC_PAGESIZE */))
 }
 
-/** Sets `length` bytes at `address`. The caller owns the mapping: a wrong address ends the process. */
-export function setMemory(address: number, byte: number, length: number): void {
-  memsetCall(address, byte, length)
-}
-
-/** pread(2) to an address. @returns bytes read, 0 at the end of the file, or the negative errno */
-export function pread(fd: number, address: number, length: number, position: number): number {
-  const result: bigint | number = preadCall(fd, address, length, position)
+/** Moves a mapping to `to`, in the place of whatever is mapped there. @throws GrantError, with the first where it was */
+export function moveMapping(from: number, length: number, to: number, what: string): void {
+  const result: bigint | null = mremapCall(from, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, to)
   const errno = koffi.errno()
-  return result < 0 ? -errno : Number(result)
+  if (result === null || result === MAP_FAILED) throw systemCallError(errno, 'mremap', what)
 }
 
-/** Copies memory that does not overlap. A wrong address, or one too few bytes, ends the process. */
-export function copyMemory(to: number | Uint8Array, from: number | Uint8Array, length: number): void {
-  memcpyCall(to, from, length)
-}
-
-/** Replaces whatever is mapped there by private zero pages that cost memory only when written. @throws GrantError */
-export function mapZeroPages(address: number, length: number): void {
-  mmap({
-    address,
-    length,
-    prot: PROT_READ | PROT_WRITE,
-    flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE,
-    what: `putting zero pages over a mapping of ${length} bytes`,
-  })
+/** Where the bytes are. They stay there as long as their buffer is referenced, if it is a SharedArrayBuffer. */
+export function addressOf(bytes: Uint8Array): number {
+  return Number(koffi.address(bytes))
 }

@@ -1,4 +1,5 @@
 import type { GrantError } from '../errors.js'
+import type { PageBuffer } from './page-buffer.js'
 
 /** One successful ALLOC: a run of pages, each with its grant reference. */
 export interface Allocation {
@@ -49,21 +50,18 @@ export interface GrantDevice {
   setUnmapNotify(index: number, action: number, port: number): void
 
   /**
-   * Maps a run of pages that lies within one allocation, readable and writable, shared. Mapping across two
-   * allocations corrupts the driver's books (docs/driver.md), so the caller must never ask for it.
-   * @returns the address, a positive safe integer
+   * Maps a run of pages that lies within one allocation over a buffer of that many pages, readable and writable, shared.
+   * Mapping across two allocations corrupts the driver's books (docs/driver.md), so the caller must never ask for it.
    * @throws GrantError ENOENT (no such run), ENOMEM
    */
-  mmap(index: number, count: number): number
-
-  /** Unmaps `length` bytes at `address`: whole pages of mappings of this device, of one or of several side by side. */
-  munmap(address: number, length: number): void
+  mmap(index: number, count: number, over: PageBuffer): void
 
   /**
-   * Puts private zero pages in the place of a mapping (MAP_FIXED): the device's pages are let go at once, while stale
-   * views read zeros and write into nothing. The range is then plain memory, no business of the device's.
+   * Unmaps `length` bytes at `address`: whole pages of mappings of this device, of one or of several side by side. Private
+   * zero pages take their place, so that stale views read zeros and write into nothing.
+   * @throws GrantError ENOMEM, with nothing changed
    */
-  replaceMapping(address: number, length: number): void
+  munmap(address: number, length: number): void
 
   limits(): DeviceLimits
 
@@ -104,10 +102,15 @@ export interface GrantName {
   ref: number
 }
 
-/** One piece of a grant copy. Exactly one or both sides are grants; a local side is an address in this process. */
+/** A place in a granted page, or in memory of this process that nobody can take away while it is referenced. */
+export type CopySide =
+  | { domid: number; ref: number; offset: number }
+  | { buffer: SharedArrayBuffer; offset: number }
+
+/** One piece of a grant copy. One or both sides are grants. */
 export interface CopySegment {
-  source: { domid: number; ref: number; offset: number } | { address: number }
-  target: { domid: number; ref: number; offset: number } | { address: number }
+  source: CopySide
+  target: CopySide
   /** Bytes, 1 to 4096; a grant side must not cross its page. */
   length: number
 }
@@ -128,18 +131,14 @@ export interface MapDevice {
 
   /**
    * Maps the memory of exactly one earlier `map`, all of it or nothing. Once ever: a failed mmap uses the map up too, and
-   * what is left to do with it is `unmap`.
-   * @returns the address, a positive safe integer. Without `writable`, a write there ends the process (the simulated Xen
-   *   keeps it in a private copy of the page instead)
+   * what is left to do with it is `unmap`. Without `writable`, a write there ends the process (the simulated Xen keeps it
+   * in a private copy of the page instead).
    * @throws GrantError EINVAL for any bad reference, wrong domain, writable of a read-only grant, without saying which
    */
-  mmap(index: number, count: number, writable: boolean): number
+  mmap(index: number, count: number, writable: boolean, over: PageBuffer): void
 
-  /** Unmaps `length` bytes at `address`, whole pages of a mapping of this device. */
+  /** Unmaps `length` bytes at `address`, whole pages of a mapping of this device, as in {@link GrantDevice}. */
   munmap(address: number, length: number): void
-
-  /** As in {@link GrantDevice}: private zero pages take the place of a mapping. */
-  replaceMapping(address: number, length: number): void
 
   /**
    * UNMAP_GRANT_REF: forgets a map. Its event is sent, and the granter's page is surely let go, when the map is forgotten
@@ -157,8 +156,8 @@ export interface MapDevice {
   setUnmapNotify(index: number, action: number, port: number): void
 
   /**
-   * GRANT_COPY. A local side must be mapped memory that stays so during the call; it may cross pages, and be memory of the
-   * grant devices itself.
+   * GRANT_COPY. A local side may cross pages, and be memory of the grant devices itself; the caller has checked that it
+   * lies within its buffer.
    * @returns one status per segment: 0 or a negative GNTST_ code
    * @throws GrantError EINVAL for inconsistent segments, EFAULT; segments before the bad one may have been copied
    */

@@ -134,7 +134,7 @@ export class EventChannels extends EventEmitter<EventChannelsEvents> {
 
   async #close(): Promise<void> {
     this.#delivery.end(closedError())
-    await this.#service.close(false)
+    await this.#service.close()
     await this.#lineClosed
   }
 

@@ -1,9 +1,11 @@
 import { performance } from 'node:perf_hooks'
 import { outOfRange } from '../arguments.js'
+import { fillByte } from '../memory/set.js'
 import type { FillWork } from '../protocol/messages.js'
+import { copyInSlices, fillInSlices } from './in-place.js'
 import type { FillerPool } from './pool.js'
 import { sliceCount } from './slices.js'
-import { type CheckedSource, openFile } from './source.js'
+import { type CheckedSource, openFile, readFile } from './source.js'
 import { fillFromStream } from './stream.js'
 
 /**
@@ -11,28 +13,28 @@ import { fillFromStream } from './stream.js'
  * smaller slices cost nothing down to 256 KiB, larger ones only make an abort slower.
  */
 const SLICE_BYTES = 1 << 20
-/**
- * Memory goes in as few slices as there are threads: the C library writes past the caches, nearly twice as fast, when a
- * single copy is larger than they are. An abort waits for the slices that have begun, 40 ms at most.
- */
-const MEMORY_SLICE_BYTES = 1 << 28
+
+/** So much is done before fill() returns, in a tenth of a millisecond: less than telling another thread. */
+const AT_ONCE_BELOW = 1 << 20
+
+/** A file of so many bytes is read by libuv's threads, which costs less than telling a filler. */
+const SMALL_FILE = 1 << 20
 
 export interface FillResult {
   bytes: number
-  /** In how many slices the pool did it; 1 when it was done in place. */
+  /** In how many slices the pool did it; 1 when it was done without it. */
   slices: number
   milliseconds: number
 }
 
 /** The memory to fill, and who helps. */
 export interface FillTarget {
-  address: number
+  buffer: SharedArrayBuffer
   byteLength: number
   /** The view of this thread. @throws GrantError ERR_GRANTS_UNSHARED */
   bytes(): Uint8Array
   pool: FillerPool
   inPlaceBelow: number
-  addressOf(bytes: Uint8Array): number
 }
 
 export interface CheckedFill {
@@ -43,43 +45,34 @@ export interface CheckedFill {
 }
 
 /**
- * Fills on this thread, at once, what is not worth a message to another.
- * @returns undefined when it is
+ * Fills at once what takes no time.
+ * @returns undefined when it is more than that
  */
-export function fillInPlace(
+export function fillAtOnce(
   target: FillTarget,
   source: CheckedSource,
   offset: number,
 ): FillResult | undefined {
   const began = performance.now()
-  const length = lengthInPlace(target, source, offset)
-  if (length === undefined) return undefined
-  if (source.kind === 'byte') target.bytes().fill(source.byte, offset)
+  const length = lengthInMemory(target, source, offset)
+  if (length === undefined || length > Math.min(AT_ONCE_BELOW, target.inPlaceBelow)) return undefined
+  if (source.kind === 'byte') fillByte(target.bytes().subarray(offset), source.byte)
   else if (source.kind === 'memory') target.bytes().set(source.bytes, offset)
   return { bytes: length, slices: 1, milliseconds: performance.now() - began }
 }
 
-function lengthInPlace(target: FillTarget, source: CheckedSource, offset: number): number | undefined {
-  if (source.kind === 'byte') {
-    const length = target.byteLength - offset
-    return length < target.inPlaceBelow ? length : undefined
-  }
+/** Of what may be copied on this thread. @throws RangeError when there is no room for it */
+function lengthInMemory(target: FillTarget, source: CheckedSource, offset: number): number | undefined {
+  if (source.kind === 'byte') return target.byteLength - offset
   if (source.kind !== 'memory') return undefined
-  const { buffer, byteLength } = source.bytes
-  checkFits(target, offset, byteLength)
-  // A resizable buffer can shrink while another thread reads it by address.
-  const resizable = (buffer as { resizable?: boolean }).resizable === true
-  return resizable || byteLength < target.inPlaceBelow ? byteLength : undefined
+  checkFits(target, offset, source.bytes.byteLength)
+  return source.handedOver ? undefined : source.bytes.byteLength
 }
 
 export async function fill(target: FillTarget, request: CheckedFill): Promise<FillResult> {
   const began = performance.now()
-  const inPlace = fillInPlace(target, request.source, request.offset)
-  if (inPlace) {
-    request.onProgress?.(inPlace.bytes, inPlace.bytes)
-    return inPlace
-  }
   const { bytes, slices } = await carryOut(target, request)
+  if (request.source.kind !== 'stream') request.onProgress?.(bytes, bytes)
   return { bytes, slices, milliseconds: performance.now() - began }
 }
 
@@ -97,57 +90,50 @@ async function carryOut(
       const { fd, length, close } = await openFile(source)
       try {
         checkFits(target, offset, length)
+        if (length <= SMALL_FILE) {
+          signal.throwIfAborted()
+          await readFile(fd, target.bytes().subarray(offset, offset + length), source.position)
+          return { bytes: length, slices: 1 }
+        }
         return await inPool(target, request, length, { kind: 'file', fd, position: source.position })
       } finally {
         await close()
       }
     }
-    case 'byte':
-      return inPool(target, request, target.byteLength - offset, source)
+    case 'byte': {
+      const length = target.byteLength - offset
+      if (length >= target.inPlaceBelow) return inPool(target, request, length, source)
+      await fillInSlices(target.bytes, request, source.byte, length)
+      return { bytes: length, slices: 1 }
+    }
     case 'memory': {
-      const work: FillWork = { kind: 'memory', address: target.addressOf(source.bytes) }
-      return await inPool(target, request, source.bytes.byteLength, work)
+      const { bytes, handedOver } = source
+      const shared = bytes.buffer instanceof SharedArrayBuffer
+      if (handedOver || (shared && bytes.byteLength >= target.inPlaceBelow))
+        return inPool(target, request, bytes.byteLength, { kind: 'memory', bytes })
+      // An ordinary ArrayBuffer is this thread's alone: no other can read it.
+      await copyInSlices(target.bytes, request, bytes)
+      return { bytes: bytes.byteLength, slices: 1 }
     }
   }
 }
 
 async function inPool(
-  target: FillTarget,
-  { source, offset, signal, onProgress }: CheckedFill,
+  { buffer, pool }: FillTarget,
+  { offset, signal, onProgress }: CheckedFill,
   length: number,
   work: FillWork,
 ): Promise<{ bytes: number; slices: number }> {
-  const range = {
-    from: offset,
-    to: offset + length,
-    sliceBytes: sliceBytesOf(target, work, length, onProgress),
-  }
+  const range = { from: offset, to: offset + length, sliceBytes: SLICE_BYTES }
   if (length > 0) {
-    const { address, byteLength } = target
     const report = onProgress && ((done: number) => onProgress(done, length))
-    await target.pool.run({ ...range, address, byteLength, work, signal, onProgress: report })
+    await pool.run({ ...range, buffer, work, signal, onProgress: report })
   }
-  keepAlive(source)
-  onProgress?.(length, length)
   return { bytes: length, slices: sliceCount(range) }
 }
 
-/** Whoever wants to see progress gets small slices. */
-function sliceBytesOf(
-  { pool }: FillTarget,
-  work: FillWork,
-  length: number,
-  onProgress: CheckedFill['onProgress'],
-): number {
-  if (work.kind === 'file' || onProgress) return SLICE_BYTES
-  const share = Math.ceil(length / pool.threads / SLICE_BYTES) * SLICE_BYTES
-  return Math.min(Math.max(share, SLICE_BYTES), MEMORY_SLICE_BYTES)
-}
-
-/** The fillers read the caller's memory by address: it must not be collected before they are done. */
-function keepAlive(_source: CheckedSource): void {}
-
-function checkFits(target: FillTarget, offset: number, length: number): void {
+/** @throws RangeError */
+export function checkFits(target: FillTarget, offset: number, length: number): void {
   const room = target.byteLength - offset
   if (length > room)
     throw outOfRange('source', `at most ${room} bytes long, the room from offset ${offset} on`, length)

@@ -1,5 +1,4 @@
 import { invalidArgType } from '../arguments.js'
-import { throughGate } from '../memory/native-gate.js'
 import type { FillTask, FillWork } from '../protocol/messages.js'
 import type { FillControl } from './control.js'
 import { type GrantProxy, grantProxy } from './grant-proxy.js'
@@ -22,9 +21,12 @@ export interface SliceContext<Args = unknown> {
   readonly grant: GrantProxy
 }
 
-/** The default export of such a module. `bytes` are the slice's pages and become empty when it returns. */
+/**
+ * The default export of such a module. `bytes` are the slice's pages, a part of `bytes.buffer`, which is the whole grant's:
+ * views of another type have to be made with `byteOffset` and a length. Once it has returned they are others' to write to.
+ */
 export type SliceFunction<Args = unknown, Result = unknown> = (
-  bytes: Uint8Array,
+  bytes: Uint8Array<SharedArrayBuffer>,
   context: SliceContext<Args>,
 ) => Result | Promise<Result>
 
@@ -33,7 +35,6 @@ export async function runModule(
   work: Extract<FillWork, { kind: 'module' }>,
   control: FillControl,
 ): Promise<[number, unknown][]> {
-  const view = await throughGate(task.gate, () => import('../memory/view.js'))
   const run = await load(work.url)
   const signal = stopSignal(control)
   const grant = grantProxy(work.grant)
@@ -42,14 +43,9 @@ export async function runModule(
   try {
     for (let index = control.takeSlice(); index < slices && !control.stopped; index = control.takeSlice()) {
       const { start, end } = sliceAt(task, index)
-      // Exactly the slice, so that `bytes.buffer` reaches no further either.
-      const bytes = await throughGate(task.gate, () => view.viewOf(task.address + start, end - start))
-      try {
-        const context: SliceContext = { offset: start, index, slices, args: work.args, signal, grant }
-        results.push([index, await run(bytes, context)])
-      } finally {
-        view.detach(bytes)
-      }
+      const bytes = new Uint8Array(task.buffer, start, end - start)
+      const context: SliceContext = { offset: start, index, slices, args: work.args, signal, grant }
+      results.push([index, await run(bytes, context)])
       control.addDone(end - start)
     }
   } finally {

@@ -2,7 +2,6 @@ import { availableParallelism } from 'node:os'
 import type { Worker } from 'node:worker_threads'
 import type { Piscina } from 'piscina'
 import { closedError, GrantError } from '../errors.js'
-import { closeGate, createGate } from '../memory/native-gate.js'
 import { fromEnvelope } from '../protocol/envelope.js'
 import type { FillOutcome, FillTask, FillWork } from '../protocol/messages.js'
 import { FillControl } from './control.js'
@@ -12,7 +11,10 @@ import { Turns } from './turns.js'
 export interface FillerOptions {
   /** Filler threads, at least 1. Default: what `os.availableParallelism()` says. They start with the first task. */
   threads?: number
-  /** Fills from memory shorter than this many bytes are done in place, on the calling thread. Default 8 MiB. */
+  /**
+   * Fills from shared memory, or with one value, of fewer bytes than this are done on the calling thread, which is never
+   * held longer than a millisecond. Default 8 MiB.
+   */
   inPlaceBelow?: number
   /** How long an aborted module may go on before its thread is ended, in milliseconds. Default 1000. */
   abortGrace?: number
@@ -20,12 +22,15 @@ export interface FillerOptions {
 
 /** A fill or run as the pool sees it. */
 export interface Job extends Range {
-  address: number
-  byteLength: number
+  buffer: SharedArrayBuffer
   work: FillWork
   signal: AbortSignal
   /** Called with the bytes done so far, at intervals and at the end. */
   onProgress: ((bytes: number) => void) | undefined
+}
+
+function transferOf(work: FillWork): ArrayBuffer[] | undefined {
+  return work.kind === 'memory' && work.bytes.buffer instanceof ArrayBuffer ? [work.bytes.buffer] : undefined
 }
 
 /** How often progress is reported, in milliseconds. */
@@ -38,9 +43,8 @@ export class FillerPool {
   readonly #onError: (error: unknown) => void
   /** As many tasks as threads: piscina ends the thread of a task that is aborted, even one that has not begun. */
   readonly #turns: Turns
-  readonly #gate = createGate()
   #pool: Promise<Piscina> | undefined
-  #closed = false
+  #closing: Promise<void> | undefined
 
   /** @param onError is told of a worker that dies while it has nothing to do */
   constructor(options: FillerOptions, onError: (error: unknown) => void) {
@@ -55,31 +59,22 @@ export class FillerPool {
    * @returns pairs of slice index and result, for a module
    */
   async run(job: Job): Promise<[number, unknown][]> {
-    if (this.#closed) throw closedError()
-    const tasks = Math.min(this.threads, sliceCount(job))
+    if (this.#closing) throw closedError()
+    // What has been handed over can be handed on to one thread only.
+    const transfer = transferOf(job.work)
+    const tasks = Math.min(transfer ? 1 : this.threads, sliceCount(job))
     if (tasks === 0) return []
     const pool = await this.#start()
     job.signal.throwIfAborted()
     const control = FillControl.create(tasks)
-    const { address, byteLength, from, to, sliceBytes, work } = job
+    const { buffer, from, to, sliceBytes, work } = job
     const running = new Set<number>()
-    const gate = this.#gate
     const outcomes = Array.from({ length: tasks }, async (_, slot): Promise<FillOutcome> => {
-      const task: FillTask = {
-        address,
-        byteLength,
-        from,
-        to,
-        sliceBytes,
-        control: control.buffer,
-        slot,
-        gate,
-        work,
-      }
+      const task: FillTask = { buffer, from, to, sliceBytes, control: control.buffer, slot, work }
       if (!(await this.#turns.take(job.signal))) return { results: [] }
       running.add(slot)
       try {
-        return (await pool.run(task)) as FillOutcome
+        return (await pool.run(task, transfer && { transferList: transfer })) as FillOutcome
       } catch (error) {
         // The thread has died: the others need not go on. A task that fails otherwise stops them itself.
         control.stop()
@@ -138,7 +133,7 @@ export class FillerPool {
     return setTimeout(() => {
       const threads = new Set([...running].map((slot) => control.threadOf(slot)))
       for (const worker of pool.threads as Worker[]) {
-        // A task that has not begun, 0, may be inside koffi; it will find the stop.
+        // A task that has not begun, 0, will find the stop.
         if (worker.threadId > 0 && threads.has(worker.threadId)) void worker.terminate()
       }
     }, this.#abortGrace)
@@ -168,10 +163,12 @@ export class FillerPool {
     return this.#pool
   }
 
-  async close(): Promise<void> {
-    this.#closed = true
-    const pool = await this.#pool
-    await closeGate(this.#gate)
-    await pool?.destroy()
+  /** Resolves when its threads have ended. */
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      const pool = await this.#pool
+      await pool?.destroy()
+    })()
+    return this.#closing
   }
 }

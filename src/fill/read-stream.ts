@@ -11,14 +11,19 @@ export interface ReadStreamOptions {
 
 const CHUNK = 64 << 10
 
+export function checkRange(options: ReadStreamOptions, byteLength: number): { start: number; end: number } {
+  const { start = 0, end = byteLength } = options
+  checkInteger('options.start', start, 0, byteLength)
+  checkInteger('options.end', end, start, byteLength)
+  return { start, end }
+}
+
 /**
  * Copies of the pages, piece by piece: what a consumer checks is what it keeps, whatever the other domain writes
  * meanwhile. Fails once the pages are let go.
  */
 export function readStreamOver(bytes: LiveBytes, byteLength: number, options: ReadStreamOptions): Readable {
-  const { start = 0, end = byteLength } = options
-  checkInteger('options.start', start, 0, byteLength)
-  checkInteger('options.end', end, start, byteLength)
+  const { start, end } = checkRange(options, byteLength)
   let at = start
   return new Readable({
     read() {

@@ -1,8 +1,11 @@
-import { fstatSync } from 'node:fs'
+import { fstatSync, read } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { Readable } from 'node:stream'
+import { promisify } from 'node:util'
 import { checkInteger, checkOptions, invalidArgType, invalidArgValue, outOfRange } from '../arguments.js'
 import { GrantError } from '../errors.js'
+
+const readInto = promisify(read)
 
 /** Where the bytes of a fill come from. */
 export type FillSource =
@@ -30,7 +33,8 @@ export interface ByteSource {
 }
 
 export type CheckedSource =
-  | { kind: 'memory'; bytes: Uint8Array }
+  /** `handedOver`: an ArrayBuffer that nobody else refers to. */
+  | { kind: 'memory'; bytes: Uint8Array; handedOver: boolean }
   | { kind: 'byte'; byte: number }
   | { kind: 'file'; file: string | URL | number; position: number; length: number | undefined }
   | { kind: 'stream'; chunks: AsyncIterable<unknown> }
@@ -59,7 +63,25 @@ function memory(buffer: ArrayBufferLike, byteOffset: number, byteLength: number)
   if ((buffer as { detached?: boolean }).detached || isDetached(buffer)) {
     throw invalidArgValue('source', 'is backed by a detached ArrayBuffer', buffer)
   }
-  return { kind: 'memory', bytes: new Uint8Array(buffer, byteOffset, byteLength) }
+  return { kind: 'memory', bytes: new Uint8Array(buffer, byteOffset, byteLength), handedOver: false }
+}
+
+/**
+ * Takes an ArrayBuffer away from its owner, so that it can be passed on to a filler without a copy.
+ * @throws TypeError when the source is no such memory, or cannot be detached
+ */
+export function takeOver(source: CheckedSource): CheckedSource {
+  if (source.kind !== 'memory' || !(source.bytes.buffer instanceof ArrayBuffer))
+    throw invalidArgValue('options.transfer', 'needs an ArrayBuffer, or a view of one, as the source', true)
+  const { buffer, byteOffset, byteLength } = source.bytes
+  let taken: ArrayBuffer
+  try {
+    taken = structuredClone(buffer, { transfer: [buffer] })
+  } catch (cause) {
+    const why = 'is backed by an ArrayBuffer that cannot be transferred'
+    throw Object.assign(invalidArgValue('source', why, buffer), { cause })
+  }
+  return { kind: 'memory', bytes: new Uint8Array(taken, byteOffset, byteLength), handedOver: true }
 }
 
 /** Node 20 has no `detached`. A view over a detached buffer cannot be made. */
@@ -93,6 +115,22 @@ function file(source: object): CheckedSource {
   checkInteger('source.position', position, 0)
   if (length !== undefined) checkInteger('source.length', length, 0)
   return { kind: 'file', file, position, length }
+}
+
+/** Reads on libuv's threads. @throws GrantError ERR_GRANTS_SHORT_READ; the system error of read */
+export async function readFile(fd: number, into: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < into.length; ) {
+    const { bytesRead } = await readInto(fd, into, done, into.length - done, position + done)
+    if (bytesRead === 0) throw endedEarly(position + done, into.length - done)
+    done += bytesRead
+  }
+}
+
+export function endedEarly(position: number, missing: number): GrantError {
+  return new GrantError(
+    'ERR_GRANTS_SHORT_READ',
+    `the file ended at byte ${position}, ${missing} bytes before the end of what was asked for`,
+  )
 }
 
 /** An open file and the part of it to read. `close` does nothing for a descriptor that is the caller's. */

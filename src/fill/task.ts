@@ -1,10 +1,12 @@
+import { readSync } from 'node:fs'
 import { threadId } from 'node:worker_threads'
-import { throughGate } from '../memory/native-gate.js'
+import { dropped } from '../memory/dropped.js'
+import { fillByte } from '../memory/set.js'
 import { toEnvelope } from '../protocol/envelope.js'
 import type { FillOutcome, FillTask, FillWork } from '../protocol/messages.js'
 import { FillControl } from './control.js'
-import type { Region } from './region.js'
 import { type Slice, sliceAt, sliceCount } from './slices.js'
+import { endedEarly } from './source.js'
 
 type PlainWork = Exclude<FillWork, { kind: 'module' }>
 
@@ -13,7 +15,7 @@ type Writer = (slice: Slice) => void
 
 /**
  * What a pooled worker does with a task. Never rejects: a failure is an outcome, so a rejection of the pool's means
- * that the thread itself has died. Nothing of the mapping is kept between tasks.
+ * that the thread itself has died. Nothing of the grant is kept between tasks.
  */
 export async function performTask(task: FillTask): Promise<FillOutcome> {
   const control = new FillControl(task.control)
@@ -25,17 +27,18 @@ export async function performTask(task: FillTask): Promise<FillOutcome> {
       const { runModule } = await import('./module.js')
       return { results: await runModule(task, task.work, control) }
     }
-    await fillSlices(task, task.work, control)
+    fillSlices(task, task.work, control)
     return { results: [] }
   } catch (error) {
     control.stop()
     return { error: toEnvelope(error) }
+  } finally {
+    dropped(task.buffer.byteLength)
   }
 }
 
-async function fillSlices(task: FillTask, work: PlainWork, control: FillControl): Promise<void> {
-  const { Region } = await throughGate(task.gate, () => import('./region.js'))
-  const write = writer(work, task.from, new Region(task.address, task.byteLength))
+function fillSlices(task: FillTask, work: PlainWork, control: FillControl): void {
+  const write = writer(work, task.from, new Uint8Array(task.buffer, 0, task.buffer.byteLength))
   const slices = sliceCount(task)
   for (let index = control.takeSlice(); index < slices && !control.stopped; index = control.takeSlice()) {
     const slice = sliceAt(task, index)
@@ -44,13 +47,22 @@ async function fillSlices(task: FillTask, work: PlainWork, control: FillControl)
   }
 }
 
-function writer(work: PlainWork, from: number, target: Region): Writer {
+function writer(work: PlainWork, from: number, target: Uint8Array): Writer {
   switch (work.kind) {
     case 'byte':
-      return ({ start, end }) => target.set(start, work.byte, end - start)
+      return ({ start, end }) => fillByte(target.subarray(start, end), work.byte)
     case 'memory':
-      return ({ start, end }) => target.copy(start, work.address + start - from, end - start)
+      return ({ start, end }) => target.set(work.bytes.subarray(start - from, end - from), start)
     case 'file':
-      return ({ start, end }) => target.read(start, work.fd, work.position + start - from, end - start)
+      return ({ start, end }) => readSlice(work.fd, target.subarray(start, end), work.position + start - from)
+  }
+}
+
+/** Straight into the pages: the kernel's copy is the only one. @throws GrantError ERR_GRANTS_SHORT_READ, system errors */
+function readSlice(fd: number, into: Uint8Array, position: number): void {
+  for (let done = 0; done < into.length; ) {
+    const count = readSync(fd, into, done, into.length - done, position + done)
+    if (count === 0) throw endedEarly(position + done, into.length - done)
+    done += count
   }
 }

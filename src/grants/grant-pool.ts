@@ -2,6 +2,7 @@ import { threadId } from 'node:worker_threads'
 import { untilAborted } from '../abort.js'
 import { checkBoolean, checkInteger, checkOptions, checkSignal, invalidArgType } from '../arguments.js'
 import { closedError, GrantError } from '../errors.js'
+import { zero } from '../memory/set.js'
 import type { Grant } from './grant.js'
 import type { GrantHandle } from './handle.js'
 import type { PoolControl } from './pool-control.js'
@@ -98,7 +99,7 @@ export class GrantPool {
     if (!this.#control.heldBy(index, threadId)) {
       throw new GrantError('ERR_GRANTS_UNSHARED', `grant ${grant.id} has been released already`)
     }
-    if (this.#scrub) grant.bytes.fill(0)
+    if (this.#scrub) zero(grant.bytes)
     this.#control.give(index, threadId)
   }
 
@@ -108,7 +109,7 @@ export class GrantPool {
     let count = 0
     for (const [index, grant] of this.grants.entries()) {
       if (!this.#control.heldBy(index, thread)) continue
-      if (this.#scrub) grant.bytes.fill(0)
+      if (this.#scrub) zero(grant.bytes)
       if (this.#control.give(index, thread)) count++
     }
     return count

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
-import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, threadId } from 'node:worker_threads'
 import { checkBoolean, checkOptions } from '../arguments.js'
 import { DeviceThread } from '../client/device-thread.js'
 import { type CloseOptions, GrantClient } from '../client/grant-client.js'
+import { acceptOrphans } from '../client/orphans.js'
 import type { ShareOptions } from '../client/share-options.js'
 import type { ClientStats } from '../client/stats.js'
 import { assertSupported } from '../client/support.js'
@@ -69,6 +70,7 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
   static async open(options?: ServerOptions): Promise<GrantServer> {
     const checked = checkServerOptions(options)
     assertSupported()
+    acceptOrphans()
     const server = new GrantServer(checked)
     await server.#session
     return server
@@ -76,7 +78,7 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
 
   async #start(signal?: AbortSignal): Promise<Session> {
     const { descriptor, budget, scrub, fillers } = this.#options
-    const data = { descriptor, server: randomUUID(), budget, scrub }
+    const data = { descriptor, server: randomUUID(), serverThread: threadId, budget, scrub }
     const thread = await DeviceThread.start('device.js', data, signal)
     thread.on('message', (message) => {
       const notice = message as DeviceNotice
@@ -175,15 +177,19 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
 
   #afterEnd(client: GrantClient, died: GrantError | undefined): void {
     this.#current = undefined
-    if (died) client.lose(died)
-    if (died && !this.#closing && this.#options.restart && !this.#tooOften()) {
-      this.#session = this.#start()
-      this.#session.catch((error) => this.#giveUp(error))
-      this.#report(died)
+    if (!died) {
+      this.emit('close')
       return
     }
-    if (died) this.#giveUp(died)
-    else this.emit('close')
+    const cleaned = client.lose(died)
+    if (!this.#closing && this.#options.restart && !this.#tooOften()) {
+      this.#session = cleaned.then(() => this.#start())
+      this.#session.catch((error) => this.#giveUp(error))
+      void cleaned.then(() => this.#report(died))
+      return
+    }
+    this.#failed = died
+    void cleaned.then(() => this.#giveUp(died))
   }
 
   #giveUp(error: Error): void {
@@ -194,7 +200,8 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
 
   #report(error: Error): void {
     publish('xen-grants:error', () => ({ operation: 'device worker', error }))
-    this.emit('error', error)
+    // Not in a promise: what an emitter throws, since nobody listens, is an uncaught exception and not a rejection.
+    queueMicrotask(() => this.emit('error', error))
   }
 
   #tooOften(): boolean {

@@ -21,7 +21,7 @@ export interface GrantFacts {
   id: number
   domid: number
   writable: boolean
-  address: number
+  buffer: SharedArrayBuffer
   refs: readonly number[]
   /** Whether this thread shared it, or attached to it. */
   owner: boolean
@@ -59,7 +59,7 @@ export class Grant extends SharedPages {
 
   /** @internal */
   constructor(facts: GrantFacts, context: ThreadContext) {
-    super(facts.address, facts.refs.length, context)
+    super(facts.buffer, facts.refs.length, context)
     this.id = facts.id
     this.domid = facts.domid
     this.writable = facts.writable
@@ -94,6 +94,7 @@ export class Grant extends SharedPages {
 
   /** @internal */
   ended(): void {
+    this.dropMemory()
     this.#context.grants.delete(this.id)
     this.#watch?.end(this.pages)
   }
@@ -188,12 +189,12 @@ export class Grant extends SharedPages {
   }
 
   /**
-   * Takes the pages back. Waits for fills and runs, and for other threads that have attached, unless forced. Views are
-   * empty from the moment it begins to give back. Calling it again does nothing. A peer that still maps a page keeps
-   * seeing it, zeroed, until it lets go.
+   * Takes the pages back. Waits for fills and runs, and for other threads that have attached, unless forced. `bytes` is
+   * empty from the moment it begins to give back; zero pages take the place of the memory, so that whoever still has a view
+   * of it (a thread, a system call, a job of zlib's) cannot crash or reach anything. Calling it again does nothing. A peer
+   * that still maps a page keeps seeing it, zeroed, until it unmaps it.
    *
-   * With `force`, nothing is waited for: harmless zero pages take the place of the memory at once, so that a thread
-   * still writing cannot crash or reach anything; running fills are aborted.
+   * With `force`, nothing is waited for, and running fills are aborted.
    *
    * With `whenReleased` it first waits until the peer has let go, so that the pages are free at once afterwards; after
    * `timeout` they are taken back all the same, and counted in `stats().deferred` until the peer lets go.
@@ -228,7 +229,7 @@ export class Grant extends SharedPages {
   }
 
   /**
-   * The memory is no longer the grant's, or will soon not be: views become empty, running work is aborted.
+   * The memory is no longer the grant's: `bytes` becomes empty, running work is aborted.
    * @internal
    */
   revoke(reason: GrantError): void {

@@ -12,8 +12,6 @@ export interface Unsharable {
   readonly owner: boolean
   readonly connection: Connection
   readonly work: Work
-  /** Makes every view of this thread empty. */
-  dropView(): void
   /** The pages are back with the driver. */
   gaveBack(force: boolean): void
   /** They are not: what the caller is told. */
@@ -24,7 +22,7 @@ export interface Unsharable {
 
 /**
  * live → leaving → gone. While leaving, nothing new may begin; an aborted wait leads back to live. `stuck` is a grant
- * whose views are gone but whose pages could not be given back: unshare() may be tried again.
+ * whose pages could not be given back: unshare() may be tried again.
  */
 type State = 'live' | 'leaving' | 'stuck' | 'gone'
 
@@ -84,7 +82,6 @@ export class Unsharing implements Pending {
 
   #giveBack(flags: number, signal: AbortSignal | undefined): Promise<void> {
     const { id, connection } = this.#grant
-    this.#grant.dropView()
     return new Promise((resolve, reject) => {
       const request = connection.send(this, Op.unshare, id, flags)
       const withdraw = signal && (() => connection.cancel(request))
@@ -144,7 +141,7 @@ export class Unsharing implements Pending {
   async #force(flags: number): Promise<void> {
     const { id, connection, work } = this.#grant
     this.#state = 'leaving'
-    this.#stopHere(this.#unshared())
+    work.abort(this.#unshared())
     try {
       await connection.request(Op.unshare, id, flags)
       if ((this.#state as State) !== 'gone') this.#grant.gaveBack(true)
@@ -155,44 +152,31 @@ export class Unsharing implements Pending {
       }
     }
     this.#gone()
-    // The address range is kept from others until nothing here can touch it any more.
-    void work.idle().then(() => this.#returnLease())
   }
 
   /** A thread that has attached gives back its lease; the pages are the owner's to take back. */
   async #leave(force: boolean): Promise<void> {
     this.#state = 'leaving'
-    if (force) this.#stopHere(this.#unshared())
+    if (force) this.#grant.work.abort(this.#unshared())
     await this.#grant.work.idle()
     // Asked twice, or taken away meanwhile: the lease is another's to return, and must not be returned twice.
     if ((this.#state as State) === 'gone') return
-    this.#grant.dropView()
     this.#gone()
-    await this.#returnLease()
+    // A line that is lost or closed has taken the lease with it.
+    await this.#grant.connection.request(Op.detach, this.#grant.id).catch(() => {})
   }
 
   /** Told by the device worker: others have taken the memory away, or it died. */
   revoked(reason: GrantError): void {
     if (this.#state === 'gone') return
     this.#reason = reason
-    this.#stopHere(reason)
-    this.#gone()
-    void this.#grant.work.idle().then(() => this.#returnLease())
-  }
-
-  #stopHere(reason: GrantError): void {
-    this.#grant.dropView()
     this.#grant.work.abort(reason)
+    this.#gone()
   }
 
   #gone(): void {
     this.#state = 'gone'
     this.#grant.ended()
-  }
-
-  async #returnLease(): Promise<void> {
-    // A line that is lost or closed has taken the lease with it.
-    await this.#grant.connection.request(Op.detach, this.#grant.id).catch(() => {})
   }
 
   #unshared(): GrantError {

@@ -1,6 +1,6 @@
-import { GNTST_NAMES, PAGE_SIZE } from '../abi.js'
+import { GNTST_NAMES, GNTST_OKAY, PAGE_SIZE } from '../abi.js'
 import { checkInteger, checkOptions, invalidArgType, outOfRange } from '../arguments.js'
-import type { CopySegment } from '../device/seam.js'
+import type { CopySegment, CopySide } from '../device/seam.js'
 
 /** A place inside a grant. */
 export interface GrantPlace {
@@ -29,9 +29,21 @@ export function copyResults(statuses: Int16Array): CopyResult[] {
   return Array.from(statuses, (status) => ({ status, name: GNTST_NAMES.get(status) ?? `GNTST_${status}` }))
 }
 
-export function checkSegments(segments: unknown, addressOf: (bytes: Uint8Array) => number): CopySegment[] {
-  if (!Array.isArray(segments)) throw invalidArgType('segments', 'an array', segments)
-  return segments.map((segment: unknown, i) => {
+/** A copy that is ready to be sent to the worker. */
+export interface CheckedCopy {
+  segments: CopySegment[]
+  /** Writes what was copied for ordinary memory to where it belongs. @param statuses those of the segments */
+  deliver(statuses: Int16Array): void
+}
+
+/**
+ * @returns the segments, in which every local side is shared memory: the caller's own, or a copy of what another thread
+ * cannot reach
+ */
+export function checkSegments(value: unknown): CheckedCopy {
+  if (!Array.isArray(value)) throw invalidArgType('segments', 'an array', value)
+  const bounce = new Bounce()
+  const segments = value.map((segment: unknown, i) => {
     const name = `segments[${i}]`
     const { source, target, length } = checkOptions<CopyOptions>(name, segment, [
       'source',
@@ -45,24 +57,58 @@ export function checkSegments(segments: unknown, addressOf: (bytes: Uint8Array) 
     const bytes = length ?? memory?.byteLength
     checkInteger(`${name}.length`, bytes, 1, Math.min(PAGE_SIZE, memory?.byteLength ?? PAGE_SIZE))
     return {
-      source: side(`${name}.source`, source, bytes, addressOf),
-      target: side(`${name}.target`, target, bytes, addressOf),
+      source: source instanceof Uint8Array ? source : grantSide(`${name}.source`, source, bytes),
+      target: target instanceof Uint8Array ? target : grantSide(`${name}.target`, target, bytes),
       length: bytes,
     }
   })
+  return bounce.through(segments)
 }
 
-function side(
-  name: string,
-  value: GrantPlace | Uint8Array,
-  length: number,
-  addressOf: (bytes: Uint8Array) => number,
-): CopySegment['source'] {
-  if (value instanceof Uint8Array) {
-    // Small typed arrays live in V8's heap, where they move; asking for the buffer takes them out.
-    void value.buffer
-    return { address: addressOf(value) }
+type UncheckedSide = CopySide | Uint8Array
+
+/** Ordinary memory goes through shared memory of its own: nobody can detach, shrink or collect that meanwhile. */
+class Bounce {
+  readonly #arriving: { segment: number; from: Uint8Array; to: Uint8Array }[] = []
+  #room = 0
+
+  through(segments: { source: UncheckedSide; target: UncheckedSide; length: number }[]): CheckedCopy {
+    const ordinary = (side: UncheckedSide): side is Uint8Array =>
+      side instanceof Uint8Array && !(side.buffer instanceof SharedArrayBuffer)
+    for (const { source, target, length } of segments)
+      if (ordinary(source) || ordinary(target)) this.#room += length
+    const shared = new SharedArrayBuffer(this.#room)
+    let at = 0
+    const place = (length: number): Uint8Array => {
+      at += length
+      return new Uint8Array(shared, at - length, length)
+    }
+    const checked = segments.map(({ source, target, length }, segment): CopySegment => {
+      let [from, to] = [source, target]
+      if (ordinary(source)) {
+        from = place(length)
+        from.set(source.subarray(0, length))
+      } else if (ordinary(target)) {
+        to = place(length)
+        this.#arriving.push({ segment, from: to, to: target })
+      }
+      return { source: sideOf(from), target: sideOf(to), length }
+    })
+    return { segments: checked, deliver: (statuses) => this.#deliver(statuses) }
   }
+
+  #deliver(statuses: Int16Array): void {
+    for (const { segment, from, to } of this.#arriving)
+      if (statuses[segment] === GNTST_OKAY && to.byteLength >= from.byteLength) to.set(from)
+  }
+}
+
+function sideOf(side: UncheckedSide): CopySide {
+  if (!(side instanceof Uint8Array)) return side
+  return { buffer: side.buffer as SharedArrayBuffer, offset: side.byteOffset }
+}
+
+function grantSide(name: string, value: GrantPlace, length: number): CopySide {
   const { domid, ref, offset = 0 } = checkOptions<GrantPlace>(name, value, ['domid', 'ref', 'offset'])
   checkInteger(`${name}.domid`, domid, 0, 0xffff)
   checkInteger(`${name}.ref`, ref, 1, 0xffff_ffff)

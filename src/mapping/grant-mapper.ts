@@ -3,13 +3,14 @@ import { checkBoolean, checkOptions, checkSignal } from '../arguments.js'
 import { deviceOf } from '../client/device-of.js'
 import { DeviceThread } from '../client/device-thread.js'
 import type { CloseOptions } from '../client/grant-client.js'
+import { cleanUp } from '../client/orphans.js'
 import { ServiceLine } from '../client/service-line.js'
 import { assertSupported } from '../client/support.js'
 import { closedError, type GrantError } from '../errors.js'
 import type { EventChannel } from '../events/event-channel.js'
 import { checkFillers, IN_PLACE_BELOW } from '../fill/filler-options.js'
 import { FillerPool } from '../fill/pool.js'
-import type { MapService } from '../protocol/messages.js'
+import type { MapAnswer, MapService } from '../protocol/messages.js'
 import { type CopyOptions, type CopyResult, checkSegments, copyResults } from './copy.js'
 import type { MappedContext } from './mapped-context.js'
 import { MappedGrant } from './mapped-grant.js'
@@ -50,13 +51,11 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
     checkSignal('options.signal', signal)
     assertSupported()
     const thread = await DeviceThread.start('mapper.js', { descriptor }, signal)
-    const memory = await import('../memory/view.js')
     FillerPool.preload()
     const context: MappedContext = {
       line: new ServiceLine<MapService>(thread),
       fillers: new FillerPool(checkedFillers, () => {}),
       inPlaceBelow: checkedFillers.inPlaceBelow ?? IN_PLACE_BELOW,
-      memory,
       mapped: new Set(),
       filled: () => {},
     }
@@ -69,25 +68,32 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
    * @throws GrantError EINVAL, with `domid` and `ref` of a reference that cannot be mapped where one is at fault;
    * ENOMEM; ERR_GRANTS_CLOSED; ERR_GRANTS_WORKER_DIED; TypeError or RangeError; the signal's reason
    */
-  async map(options: MapOptions): Promise<MappedGrant> {
+  map(options: MapOptions & { writable: true }): Promise<MappedGrant<true>>
+  map(options: MapOptions & { writable?: false; offer?: never }): Promise<MappedGrant<false>>
+  map(options: MapOptions): Promise<MappedGrant<true> | MappedGrant<false>>
+  async map(options: MapOptions): Promise<MappedGrant<true> | MappedGrant<false>> {
     const checked = checkMap(options)
     this.#mustBeOpen()
     const { line } = this.#context
     const channel = await this.#bindOffered(checked)
     const { request } = checked
     if (channel) request.status!.port = channel.port
-    let facts: { id: number; address: number }
+    let answer: MapAnswer
     try {
-      facts = await line.call((service) => service.map(request))
+      answer = await line.call((service) => service.map(request))
     } finally {
       // The notification holds the channel by itself; without it there is nothing to hold it for.
       await channel?.close().catch(() => {})
     }
+    // Closed meanwhile: the worker unmaps what it has mapped, and this must not come to life after that.
+    this.#mustBeOpen()
     const { names, writable } = request
-    const mapped = new MappedGrant({ ...facts, names, writable }, this.#context)
-    if (options.signal?.aborted) {
+    const mapped = writable
+      ? new MappedGrant({ ...answer, names, writable: true as const }, this.#context)
+      : new MappedGrant({ ...answer, names, writable: false as const }, this.#context)
+    if (checked.signal?.aborted) {
       await mapped.unmap()
-      throw options.signal.reason
+      throw checked.signal.reason
     }
     return mapped
   }
@@ -98,17 +104,18 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
   }
 
   /**
-   * Grant copy: Xen copies between grants of other domains and memory of this process, without mapping. Local memory
-   * must not be transferred or detached until it settles.
+   * Grant copy: Xen copies between grants of other domains and memory of this process, without mapping. Memory in a
+   * SharedArrayBuffer is copied from and to directly; other memory is read before this returns, or written before it
+   * settles (an ArrayBuffer that has been detached or shrunk by then is left alone).
    *
    * @returns how each segment went: one that fails does not keep the others from being copied
    */
   async copy(segments: readonly CopyOptions[]): Promise<CopyResult[]> {
-    const checked = checkSegments(segments, this.#context.memory.addressOf)
+    const copy = checkSegments(segments)
     this.#mustBeOpen()
-    if (checked.length === 0) return []
-    const statuses = await this.#context.line.call((service) => service.copy(checked))
-    keepAlive(segments)
+    if (copy.segments.length === 0) return []
+    const statuses = await this.#context.line.call((service) => service.copy(copy.segments))
+    copy.deliver(statuses)
     return copyResults(statuses)
   }
 
@@ -128,7 +135,7 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
     // What fails here goes with the device.
     await Promise.allSettled([...mapped].map((grant) => grant.unmap({ force })))
     await fillers.close()
-    await line.close(force)
+    await line.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -141,11 +148,22 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
   }
 
   #afterEnd(died: GrantError | undefined): void {
-    if (died) for (const grant of [...this.#context.mapped]) grant.lost(died)
-    this.emit('close')
-    if (died) this.emit('error', died)
+    const mapped = [...this.#context.mapped]
+    const orphans = mapped.flatMap((grant) => grant.orphans)
+    for (const grant of mapped) grant.lost(died ?? closedError())
+    if (died)
+      void cleanUp(orphans).then(
+        () => this.#over(died),
+        (error) => this.#over(error),
+      )
+    else this.emit('close')
+  }
+
+  #over(error: Error): void {
+    // Not in a promise: what an emitter throws, since nobody listens, is an uncaught exception and not a rejection.
+    queueMicrotask(() => {
+      this.emit('close')
+      this.emit('error', error)
+    })
   }
 }
-
-/** The worker copies by address: the memory must not be collected before it is done. */
-function keepAlive(_segments: readonly CopyOptions[]): void {}

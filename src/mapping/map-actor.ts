@@ -1,45 +1,41 @@
 import { PAGE_SIZE, UNMAP_NOTIFY_CLEAR_BYTE, UNMAP_NOTIFY_SEND_EVENT } from '../abi.js'
-import type { MappingLedger } from '../actor/ledger.js'
-import { munmap } from '../device/libc.js'
+import { createPageBuffer, type PageBuffer } from '../device/page-buffer.js'
 import type { CopySegment, GrantName, MapDevice } from '../device/seam.js'
 import { GrantError } from '../errors.js'
-import { detach, viewOf } from '../memory/view.js'
+import { dropped } from '../memory/dropped.js'
 import { StatusByte } from '../peer/status.js'
-import type { MapRequest } from '../protocol/messages.js'
+import type { MapAnswer, MapRequest } from '../protocol/messages.js'
 import { cannotMap } from './cannot-map.js'
 
-/** One map of this device. It is let go in two steps, each of which can fail and be tried again. */
+/** One map of this device. It is given up in two steps, each of which can fail and be tried again. */
 interface Mapping {
   index: number
   count: number
-  address: number
-  slot: number
-  /** Its memory: zero pages may be in the place of the grants, until nobody can have a view of the range. */
-  memory: 'mapped' | 'zeroed' | 'none'
+  /** What it is mapped over: kept from V8 until it is not any more. */
+  memory: PageBuffer
+  mapped: boolean
   /** The driver keeps the references. */
   known: boolean
 }
 
 interface MapRecord {
   data: Mapping
-  status: { mapping: Mapping; view: Uint8Array } | undefined
+  status: Mapping | undefined
 }
 
 /** The owner of the mapping device: maps and unmaps, one call after the other. */
 export class MapActor {
   readonly #device: MapDevice
-  readonly #ledger: MappingLedger
   readonly #records = new Map<number, MapRecord>()
   /** Mappings nobody got, and that could not be let go at once. */
   #strays: Mapping[] = []
   #nextId = 1
 
-  constructor(device: MapDevice, ledger: MappingLedger) {
+  constructor(device: MapDevice) {
     this.#device = device
-    this.#ledger = ledger
   }
 
-  map({ names, writable, notify, status }: MapRequest): { id: number; address: number } {
+  map({ names, writable, notify, status }: MapRequest): MapAnswer {
     const limit = this.#device.limit()
     const count = names.length / 2
     if (limit !== undefined && count > limit) {
@@ -55,60 +51,54 @@ export class MapActor {
     const undo: (() => void)[] = []
     try {
       const watched = status && this.#mapStatus(status, undo)
-      const data = this.#mapData(pairs(names), writable)
+      const data = this.#mapData(pairs(names), writable, watched?.memory.address)
       undo.push(() => this.#discard(data))
       if (notify) this.#device.setUnmapNotify(data.index + notify.offset, notify.action, notify.port)
       if (status && watched) this.#announce(watched, status)
       const id = this.#nextId++
       this.#records.set(id, { data, status: watched })
-      return { id, address: data.address }
+      return { id, buffer: data.memory.buffer, status: watched?.memory.buffer }
     } catch (error) {
       for (const step of undo.reverse()) step()
       throw error
     }
   }
 
-  #mapData(names: GrantName[], writable: boolean): Mapping {
+  /** @param below of the status page: a dying process is unmapped from low to high addresses, and the data has to go first */
+  #mapData(names: GrantName[], writable: boolean, below = Number.POSITIVE_INFINITY): Mapping {
     try {
-      return this.#mmap(names, writable)
+      return this.#mmap(names, writable, createBelow(below, names.length))
     } catch (error) {
       throw cannotMap(this.#device.path, names, writable, error, (some) => this.#mappable(some, writable))
     }
   }
 
-  #mapStatus(
-    { domid, ref }: NonNullable<MapRequest['status']>,
-    undo: (() => void)[],
-  ): NonNullable<MapRecord['status']> {
+  #mapStatus({ domid, ref }: NonNullable<MapRequest['status']>, undo: (() => void)[]): Mapping {
     const mapping = this.#mmap([{ domid, ref }], true)
-    const view = viewOf(mapping.address, PAGE_SIZE)
-    undo.push(() => {
-      detach(view)
-      this.#discard(mapping)
-    })
-    return { mapping, view }
+    undo.push(() => this.#discard(mapping))
+    return mapping
   }
 
   /** Armed before it says 'mapped': if this process dies in between, nothing is claimed that nobody takes back. */
-  #announce(
-    { mapping, view }: NonNullable<MapRecord['status']>,
-    { offset, port }: { offset: number; port: number },
-  ): void {
+  #announce({ index, memory }: Mapping, { offset, port }: { offset: number; port: number }): void {
     const action = UNMAP_NOTIFY_CLEAR_BYTE | (port === 0 ? 0 : UNMAP_NOTIFY_SEND_EVENT)
-    this.#device.setUnmapNotify(mapping.index + offset + StatusByte.live, action, port)
+    this.#device.setUnmapNotify(index + offset + StatusByte.live, action, port)
+    const view = new Uint8Array(memory.buffer, 0, PAGE_SIZE)
     Atomics.store(view, offset + StatusByte.live, 1)
     Atomics.store(view, offset + StatusByte.seen, 1)
   }
 
-  #mmap(names: GrantName[], writable: boolean): Mapping {
+  #mmap(names: GrantName[], writable: boolean, memory = createPageBuffer(names.length)): Mapping {
     const count = names.length
     const index = this.#device.map(names)
+    const mapping: Mapping = { index, count, memory, mapped: false, known: true }
     try {
-      const address = this.#device.mmap(index, count, writable)
-      const slot = this.#ledger.record(address, count * PAGE_SIZE)
-      return { index, count, address, slot, memory: 'mapped', known: true }
+      this.#device.mmap(index, count, writable, memory)
+      mapping.mapped = true
+      return mapping
     } catch (error) {
-      this.#discard({ index, count, address: 0, slot: -1, memory: 'none', known: true })
+      this.#discard(mapping)
+      dropped(count * PAGE_SIZE)
       throw error
     }
   }
@@ -124,15 +114,12 @@ export class MapActor {
   }
 
   #release(mapping: Mapping): void {
-    const { count, address, slot } = mapping
-    if (mapping.memory === 'mapped') {
-      this.#ledger.release([slot], () => this.#device.munmap(address, count * PAGE_SIZE))
-      mapping.memory = 'none'
+    const { count, memory } = mapping
+    if (mapping.mapped) {
+      this.#device.munmap(memory.address, count * PAGE_SIZE)
+      mapping.mapped = false
+      dropped(count * PAGE_SIZE)
     }
-    this.#forget(mapping)
-  }
-
-  #forget(mapping: Mapping): void {
     if (mapping.known) this.#device.unmap(mapping.index, mapping.count)
     mapping.known = false
   }
@@ -155,26 +142,11 @@ export class MapActor {
   }
 
   /** A step that fails leaves the rest as it is, and can be tried again from there. */
-  unmap(id: number, force: boolean): void {
+  unmap(id: number): void {
     const { data, status } = this.#get(id)
-    if (force && data.memory === 'mapped') {
-      this.#device.replaceMapping(data.address, data.count * PAGE_SIZE)
-      data.memory = 'zeroed'
-    }
-    if (data.memory === 'zeroed') this.#forget(data)
-    else this.#release(data)
+    this.#release(data)
     // After the data: this is what tells the granter that all of it is gone.
-    if (status) {
-      detach(status.view)
-      this.#release(status.mapping)
-    }
-    if (data.memory === 'none') this.#records.delete(id)
-  }
-
-  unreserve(id: number): void {
-    const { data } = this.#get(id)
-    if (data.memory !== 'zeroed') throw new GrantError('ERR_GRANTS_PROTOCOL', `mapping ${id} is still in use`)
-    this.#ledger.release([data.slot], () => munmap(data.address, data.count * PAGE_SIZE))
+    if (status) this.#release(status)
     this.#records.delete(id)
   }
 
@@ -187,19 +159,19 @@ export class MapActor {
     return this.#device.copy(segments)
   }
 
-  /** Everything goes. With force, views may still exist: their memory becomes zero pages. */
-  close(force: boolean): void {
+  /** Everything goes, whether or not somebody still has a view of it. */
+  close(): void {
     for (const id of [...this.#records.keys()]) {
-      if (!this.#unmapped(id, force)) this.#unmapped(id, force)
+      if (!this.#unmapped(id)) this.#unmapped(id)
     }
     this.#retryStrays()
     this.#device.close()
   }
 
-  /** One that cannot be let go must not keep the others, nor the device open. */
-  #unmapped(id: number, force: boolean): boolean {
+  /** One that cannot be unmapped must not keep the others, nor the device open. */
+  #unmapped(id: number): boolean {
     try {
-      this.unmap(id, force)
+      this.unmap(id)
       return true
     } catch {
       return false
@@ -212,6 +184,18 @@ export class MapActor {
     return record
   }
 }
+
+/** Linux puts new memory below what there is, unless something has left room above: that is used up then. */
+function createBelow(limit: number, pages: number): PageBuffer {
+  const above: PageBuffer[] = []
+  for (;;) {
+    const memory = createPageBuffer(pages)
+    if (memory.address < limit || above.length === TRIES) return memory
+    above.push(memory)
+  }
+}
+
+const TRIES = 64
 
 function pairs(names: Uint32Array): GrantName[] {
   return Array.from({ length: names.length / 2 }, (_, i) => ({

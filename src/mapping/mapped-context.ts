@@ -1,6 +1,6 @@
 import type { ServiceLine } from '../client/service-line.js'
 import type { PagesContext } from '../pages/shared-pages.js'
-import type { MapService } from '../protocol/messages.js'
+import type { MapAnswer, MapService } from '../protocol/messages.js'
 import type { MappedGrant } from './mapped-grant.js'
 
 /** What the mappings of one mapper share. */
@@ -9,10 +9,8 @@ export interface MappedContext extends PagesContext {
   readonly mapped: Set<MappedGrant>
 }
 
-/** What the mapping worker said of one. */
-export interface MappedFacts {
-  id: number
-  address: number
+/** What is known of one: what the mapping worker said, and what was asked of it. */
+export interface MappedFacts extends MapAnswer {
   names: Uint32Array
   writable: boolean
 }

@@ -1,8 +1,10 @@
 import { checkBoolean, checkOptions } from '../arguments.js'
 import { GrantError } from '../errors.js'
+import { dropped } from '../memory/dropped.js'
 import { SharedPages } from '../pages/shared-pages.js'
 import { notifyArguments, type UnmapNotifyOptions } from '../pages/unmap-notify.js'
 import type { FillerGrant } from '../protocol/messages.js'
+import type { MappedBytes } from './mapped-bytes.js'
 import type { MappedContext, MappedFacts } from './mapped-context.js'
 
 export interface UnmapOptions {
@@ -15,24 +17,28 @@ export interface UnmapOptions {
  * domain is gone.
  *
  * A mapping that is not writable really is not: writing to its `bytes` ends the process with SIGSEGV, since JavaScript
- * has no read-only view. `fill()` and the streams refuse instead.
+ * has no read-only view. Their type therefore offers no stores; `fill()` and the streams refuse, and a system call that
+ * is to write there fails with EFAULT.
  */
-export class MappedGrant extends SharedPages {
+export class MappedGrant<Writable extends boolean = boolean> extends SharedPages<MappedBytes<Writable>> {
   /** Whether this side may write. */
-  readonly writable: boolean
+  readonly writable: Writable
   readonly #id: number
   readonly #names: Uint32Array
   readonly #context: MappedContext
+  /** Mapped after the data and unmapped after it, by whoever does that: this is what tells the granter that it is gone. */
+  #status: SharedArrayBuffer | undefined
   #state: 'live' | 'leaving' | 'gone' = 'live'
   #reason: GrantError | undefined
   #unmapping: Promise<void> | undefined
 
   /** @internal */
-  constructor({ id, address, names, writable }: MappedFacts, context: MappedContext) {
-    super(address, names.length / 2, context)
-    this.writable = writable
-    this.#id = id
-    this.#names = names
+  constructor(facts: MappedFacts & { writable: Writable }, context: MappedContext) {
+    super(facts.buffer, facts.names.length / 2, context)
+    this.writable = facts.writable
+    this.#id = facts.id
+    this.#names = facts.names
+    this.#status = facts.status
     this.#context = context
     context.mapped.add(this)
   }
@@ -86,7 +92,7 @@ export class MappedGrant extends SharedPages {
     await this.#context.line.call((service) => service.setUnmapNotify(this.#id, offset, action, port))
   }
 
-  /** Lets the pages go, when what runs in them has finished, or at once by force. Calling it again does nothing. */
+  /** Unmaps the pages, when what runs in them has finished, or at once by force. Calling it again does nothing. */
   async unmap(options?: UnmapOptions): Promise<void> {
     const { force = false } = checkOptions<UnmapOptions>('options', options, ['force'])
     checkBoolean('options.force', force)
@@ -103,36 +109,42 @@ export class MappedGrant extends SharedPages {
   }
 
   async #unmap(force: boolean): Promise<void> {
-    const { line, mapped } = this.#context
     this.#state = 'leaving'
     if (!force) await this.work.idle()
-    this.dropView()
     try {
-      await line.call((service) => service.unmap(this.#id, force))
+      await this.#context.line.call((service) => service.unmap(this.#id))
     } catch (error) {
       // The worker is gone, and what it had mapped with it.
       if ((this.#state as string) !== 'gone') throw error
     }
-    this.#state = 'gone'
-    mapped.delete(this)
-    // The address range is kept from others until nothing here can touch it any more.
-    if (force)
-      void this.work.idle().then(() => line.call((service) => service.unreserve(this.#id)).catch(() => {}))
+    this.#gone()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.unmap()
   }
 
+  /** @internal */
+  get orphans(): SharedArrayBuffer[] {
+    return this.#status ? [this.memory, this.#status] : [this.memory]
+  }
+
   /**
-   * The worker is dead, and zero pages are in the place of the memory.
+   * The worker is dead, or closed.
    * @internal
    */
   lost(error: GrantError): void {
-    this.#state = 'gone'
     this.#reason = error
-    this.dropView()
     this.work.abort(error)
+    this.#gone()
+  }
+
+  #gone(): void {
+    if (this.#state === 'gone') return
+    this.#state = 'gone'
+    this.dropMemory()
+    if (this.#status) dropped(this.#status.byteLength)
+    this.#status = undefined
     this.#context.mapped.delete(this)
   }
 }

@@ -48,6 +48,7 @@ export interface CheckedMap {
   port: number | undefined
   domid: number
   events: EventChannels | undefined
+  signal: AbortSignal | undefined
 }
 
 export function checkMap(options: unknown): CheckedMap {
@@ -75,6 +76,7 @@ export function checkMap(options: unknown): CheckedMap {
     port: offered?.status?.port,
     domid: owner,
     events,
+    signal,
   }
 }
 

@@ -2,13 +2,28 @@ import { resolve } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { pathToFileURL } from 'node:url'
 import { PAGE_SIZE } from '../abi.js'
-import { checkFunction, checkInteger, checkOptions, checkSignal, invalidArgType } from '../arguments.js'
-import { type CheckedFill, type FillResult, type FillTarget, fill, fillInPlace } from '../fill/fill.js'
+import {
+  checkBoolean,
+  checkFunction,
+  checkInteger,
+  checkOptions,
+  checkSignal,
+  invalidArgType,
+} from '../arguments.js'
+import {
+  type CheckedFill,
+  checkFits,
+  type FillResult,
+  type FillTarget,
+  fill,
+  fillAtOnce,
+} from '../fill/fill.js'
 import type { FillerPool } from '../fill/pool.js'
-import { type ReadStreamOptions, readStreamOver } from '../fill/read-stream.js'
+import { checkRange, type ReadStreamOptions, readStreamOver } from '../fill/read-stream.js'
 import { sliceCount } from '../fill/slices.js'
-import { checkSource, type FillSource } from '../fill/source.js'
+import { checkSource, type FillSource, takeOver } from '../fill/source.js'
 import { type WriteStreamOptions, writeStreamOver } from '../fill/stream.js'
+import { dropped } from '../memory/dropped.js'
 import type { FillerGrant } from '../protocol/messages.js'
 import { Work } from './work.js'
 
@@ -22,6 +37,11 @@ export interface Progress {
 export interface FillOptions {
   /** Where in the grant to begin, in bytes. Default 0. */
   offset?: number
+  /**
+   * Hands a source in an ArrayBuffer over: it is detached at once, and a filler thread copies it. Default false: it is
+   * copied on this thread, a little at a time. A SharedArrayBuffer needs no handing over.
+   */
+  transfer?: boolean
   signal?: AbortSignal
   onProgress?: (progress: Progress) => void
 }
@@ -39,30 +59,29 @@ export interface RunOptions {
 export interface PagesContext {
   readonly fillers: FillerPool
   readonly inPlaceBelow: number
-  /** Loaded when something is opened, not when the package is imported: it needs the platform's C library. */
-  readonly memory: typeof import('../memory/view.js')
   filled(result: FillResult): void
 }
 
 const DEFAULT_SLICE_BYTES = 1 << 20
-const GONE = new Uint8Array(0)
+const GONE = new Uint8Array(new SharedArrayBuffer(0))
 
 /** Pages this process shares with another domain: a view of them, and everything that writes into them. */
-export abstract class SharedPages {
+export abstract class SharedPages<Bytes = Uint8Array<SharedArrayBuffer>> {
   readonly pages: number
   readonly byteLength: number
-  readonly #address: number
   readonly #context: PagesContext
-  #view: Uint8Array | undefined
+  /** Kept until the pages are gone for good: whoever puts zero pages in their place has to hold it. */
+  #buffer: SharedArrayBuffer | undefined
+  #view: Uint8Array<SharedArrayBuffer> | undefined
 
   /** @internal */
   readonly work: Work = new Work()
 
   /** @internal */
-  constructor(address: number, pages: number, context: PagesContext) {
+  constructor(buffer: SharedArrayBuffer, pages: number, context: PagesContext) {
     this.pages = pages
     this.byteLength = pages * PAGE_SIZE
-    this.#address = address
+    this.#buffer = buffer
     this.#context = context
   }
 
@@ -96,20 +115,41 @@ export abstract class SharedPages {
   protected abstract get fillerGrant(): FillerGrant
 
   /**
-   * The pages, without copy, in this thread. Empty as soon as they are being let go: a view kept from before becomes
-   * empty too, it does not crash. What the other domain may write to it is hostile: read once, check, then use.
-   * Posting it to another thread copies it.
+   * The pages, without copy: a view of a SharedArrayBuffer that holds exactly them. Empty as soon as they are being given
+   * up. A view kept from before, in whatever thread or system call, then reads zeros and swallows writes.
+   *
+   * What the other domain may write to it is hostile: read once, check, then use, or {@link read} a copy. Posting it to
+   * another thread shares it, but the pages do not wait for that thread when they are given up: `handle()` is for those
+   * who want to be waited for.
    */
-  get bytes(): Uint8Array {
-    if (!this.live) return GONE
-    this.#view ??= this.#context.memory.viewOf(this.#address, this.byteLength)
+  get bytes(): Bytes {
+    return (this.live ? this.#viewed() : GONE) as Bytes
+  }
+
+  #viewed(): Uint8Array<SharedArrayBuffer> {
+    this.#view ??= new Uint8Array(this.memory, 0, this.byteLength)
     return this.#view
   }
 
+  /** @internal */
+  get memory(): SharedArrayBuffer {
+    return this.#buffer ?? GONE.buffer
+  }
+
   /**
-   * Writes into the pages: in place when the source is small, by all filler threads at once when it is large. Until it
-   * settles, a source in memory must not be changed, transferred, detached or resized, since the fillers read it where
-   * it is; a SharedArrayBuffer may change, what is written is then either value.
+   * A copy of the pages, or of a part of them: nobody changes it while it is looked at.
+   * @throws RangeError; GrantError ERR_GRANTS_UNSHARED
+   */
+  read(options?: ReadStreamOptions): Uint8Array<ArrayBuffer> {
+    const { start, end } = checkRange(checkOptions('options', options, ['start', 'end']), this.byteLength)
+    this.mustBeUsable()
+    return this.#viewed().slice(start, end)
+  }
+
+  /**
+   * Writes into the pages: on this thread when the source is small or nobody else's to read (an ArrayBuffer), without
+   * holding it longer than a millisecond; by all filler threads at once when it is large and in a SharedArrayBuffer or a
+   * file. A source in memory that changes before this settles may be written as it was or as it is.
    *
    * @throws TypeError, RangeError for a source that makes no sense or does not fit, before anything is written
    * @throws GrantError ERR_GRANTS_UNSHARED, ERR_GRANTS_CLOSED, ERR_GRANTS_SHORT_READ, ERR_GRANTS_WORKER_DIED; a system
@@ -118,20 +158,26 @@ export abstract class SharedPages {
   async fill(source: FillSource, options?: FillOptions): Promise<FillResult> {
     const {
       offset = 0,
+      transfer = false,
       signal,
       onProgress,
-    } = checkOptions<FillOptions>('options', options, ['offset', 'signal', 'onProgress'])
+    } = checkOptions<FillOptions>('options', options, ['offset', 'transfer', 'signal', 'onProgress'])
     checkInteger('options.offset', offset, 0, this.byteLength)
+    checkBoolean('options.transfer', transfer)
     if (onProgress !== undefined) checkFunction('options.onProgress', onProgress)
     checkSignal('options.signal', signal)
-    const checked = checkSource(source)
+    const given = checkSource(source)
     this.mustBeWritable()
+    const target = this.#target()
     // What takes microseconds needs neither an abort nor to be waited for.
-    const inPlace = onProgress ? undefined : fillInPlace(this.#target(), checked, offset)
-    if (inPlace) {
-      this.filled(inPlace)
-      return inPlace
+    const done = onProgress || transfer ? undefined : fillAtOnce(target, given, offset)
+    if (done) {
+      this.filled(done)
+      return done
     }
+    if (given.kind === 'memory') checkFits(target, offset, given.bytes.byteLength)
+    signal?.throwIfAborted()
+    const checked = transfer ? takeOver(given) : given
     const result = await this.work.run(signal, (controller) => {
       const request: CheckedFill = {
         source: checked,
@@ -139,7 +185,7 @@ export abstract class SharedPages {
         signal: controller.signal,
         onProgress: onProgress && reporter(onProgress, controller),
       }
-      return orReason(controller.signal, fill(this.#target(), request))
+      return orReason(controller.signal, fill(target, request))
     })
     this.filled(result)
     return result
@@ -173,8 +219,7 @@ export abstract class SharedPages {
       const report = onProgress && reporter(onProgress, controller)
       return this.#context.fillers.run({
         ...range,
-        address: this.#address,
-        byteLength,
+        buffer: this.memory,
         work: { kind: 'module', url, args, grant },
         signal: controller.signal,
         onProgress: report && ((bytes) => report(bytes, byteLength)),
@@ -199,27 +244,32 @@ export abstract class SharedPages {
     return readStreamOver(() => this.#liveBytes(), this.byteLength, checked)
   }
 
-  /** @internal */
-  dropView(): void {
-    if (this.#view) this.#context.memory.detach(this.#view)
+  /**
+   * The pages are gone for good.
+   * @internal
+   */
+  dropMemory(): void {
+    if (!this.#buffer) return
+    this.#buffer = undefined
     this.#view = undefined
+    dropped(this.byteLength)
   }
 
   #target(): FillTarget {
-    const { fillers, inPlaceBelow, memory } = this.#context
-    return {
-      address: this.#address,
-      byteLength: this.byteLength,
-      bytes: () => this.#liveBytes(),
-      pool: fillers,
-      inPlaceBelow,
-      addressOf: memory.addressOf,
-    }
+    const { fillers, inPlaceBelow } = this.#context
+    const { byteLength } = this
+    return { buffer: this.memory, byteLength, bytes: () => this.#heldBytes(), pool: fillers, inPlaceBelow }
   }
 
-  #liveBytes(): Uint8Array {
+  #liveBytes(): Uint8Array<SharedArrayBuffer> {
     this.mustBeUsable()
-    return this.bytes
+    return this.#viewed()
+  }
+
+  /** For work that the end of the pages waits for: it goes on when they are being given up. */
+  #heldBytes(): Uint8Array<SharedArrayBuffer> {
+    if (!this.#buffer) this.mustBeUsable()
+    return this.#viewed()
   }
 }
 

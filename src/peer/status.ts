@@ -5,8 +5,8 @@
  * The granter shares a **status page**, writable, with the peer's domain and gives each grant two bytes in it. Whoever
  * maps the grant
  *
- * 1. maps the status page in a mapping of its own, before the data: a dying process is unmapped from low to high
- *    addresses, later mappings lie lower, so the data goes first;
+ * 1. maps the status page in a mapping of its own, before the data and at a higher address: a dying process is unmapped
+ *    from low to high addresses, so the data goes first;
  * 2. maps the data;
  * 3. arms an unmap notify on the status mapping: clear the byte `live`, and send an event if there is a channel;
  * 4. writes 1 to `live`, then 1 to `seen`.

@@ -13,11 +13,11 @@ export const RequestField = { requestId: 0, op: 1, a: 2, b: 3, c: 4, d: 5, strid
 export const MAX_BATCH = 1024
 
 export const Op = {
-  /** a = domid, b = pages, c = ShareFlag bits → grant id, address, one reference per page */
+  /** a = domid, b = pages, c = ShareFlag bits → position of the buffer, grant id, one reference per page */
   share: 1,
   /** a = grant id, b = UnshareFlag bits → nothing. Answered when the pages have been given back. */
   unshare: 2,
-  /** a = grant id → address, domid, pages, writable (0 or 1), one reference per page. Takes a lease. */
+  /** a = grant id → position of the buffer, domid, pages, writable (0 or 1), one reference per page. Takes a lease. */
   attach: 3,
   /** a = grant id → nothing. Returns one lease of this client. */
   detach: 4,
@@ -34,9 +34,11 @@ export const Op = {
 export const ShareFlag = { writable: 1, wait: 2 } as const
 export const UnshareFlag = { force: 1, fireNotify: 2 } as const
 
-/** One answer: request id, number of values, the values. Failures travel beside it, as envelopes. */
+/** Answers. Each in `done`: request id, number of values, the values. Failures travel beside them, as envelopes. */
 export interface Reply {
   done: Float64Array
+  /** Memory of grants. An answer that brings one has its position here as its first value. */
+  buffers: SharedArrayBuffer[]
   failed: FailedRequest[]
 }
 
@@ -45,33 +47,28 @@ export interface FailedRequest {
   error: ErrorEnvelope
 }
 
+/**
+ * From a client to the device worker, on its own port: first 'hello', then batches. `calls` is a port for comlink, with
+ * {@link DeviceCalls} behind it.
+ */
+export type SessionMessage = 'hello' | Float64Array | { calls: import('node:worker_threads').MessagePort }
+
 /** What a client may call on the device worker, through comlink. */
-export interface DeviceSession {
-  /**
-   * Answers every request of the batch, except those that have to wait: they are answered by an event later. Of a large
-   * batch most answers come by events too, while the rest is being worked on.
-   */
-  submit(batch: Float64Array): Promise<Reply>
+export interface DeviceCalls {
   stats(): DeviceStats
 }
 
-/** Pushed by the device worker on the client's event port. */
+/** From the device worker to a client, on the same port: what is told of a grant comes after the answer that brought it. */
 export type SessionEvent =
   /** The first event: the session is open. */
-  | { type: 'welcome'; server: string; maxQueue: number; deviceThread: number }
+  | { type: 'welcome'; server: string; maxQueue: number; deviceThread: number; serverThread: number }
   | { type: 'reply'; reply: Reply }
-  /** The memory under this grant has been replaced by zero pages: detach, then return the lease. */
+  /** Zero pages have taken the place of this grant's, and the lease is gone. */
   | { type: 'revoked'; id: number }
   /** Somebody asked the owner, this client, to unshare. */
   | { type: 'unshare-requested'; id: number }
   /** The server is closing: finish, return every lease, close. */
   | { type: 'closing' }
-
-/** First message on a client's port, before comlink takes it over: where to push events. */
-export interface SessionHello {
-  type: 'hello'
-  events: import('node:worker_threads').MessagePort
-}
 
 export interface DeviceStats {
   grants: number
@@ -96,8 +93,6 @@ export interface DeviceStats {
 
 /** Given to every thread that owns a device. */
 export interface ThreadData {
-  /** See MappingLedger. */
-  ledger: SharedArrayBuffer
   /** See `src/memory/native-gate.ts`. */
   gate: SharedArrayBuffer
 }
@@ -110,6 +105,8 @@ export interface DeviceWorkerData extends ThreadData {
   descriptor: DeviceDescriptor
   /** Names this server in handles. */
   server: string
+  /** The id of the server's thread. */
+  serverThread: number
   budget: BudgetOptions
   scrub: boolean
 }
@@ -133,6 +130,16 @@ export type DeviceNotice =
   /** Something failed that no caller waits for. */
   { type: 'error'; error: ErrorEnvelope }
 
+/** Given to a cleaner when it starts, see `src/client/orphans.ts`. */
+export interface CleanerData extends ThreadData {
+  orphans: SharedArrayBuffer[]
+}
+
+/** From a client whose device worker has died to the thread of its server (postMessageToThread). */
+export interface OrphanMessage {
+  xenGrantsOrphans: readonly SharedArrayBuffer[]
+}
+
 /** From a pooled worker straight to the device worker (postMessageToThread). */
 export interface DirectConnect {
   xenGrantsConnect: import('node:worker_threads').MessagePort
@@ -140,9 +147,8 @@ export interface DirectConnect {
 
 /** What one filler thread does: take slices of a grant until none is left. */
 export interface FillTask {
-  /** The mapping, in this process. */
-  address: number
-  byteLength: number
+  /** The grant's memory, all of it. */
+  buffer: SharedArrayBuffer
   /** Part of it to fill, in bytes. Slices are cut at multiples of `sliceBytes` from the page that holds `from`. */
   from: number
   to: number
@@ -151,15 +157,13 @@ export interface FillTask {
   control: SharedArrayBuffer
   /** Which of the job's tasks this is. */
   slot: number
-  /** See `src/memory/native-gate.ts`. */
-  gate: SharedArrayBuffer
   work: FillWork
 }
 
 export type FillWork =
   | { kind: 'byte'; byte: number }
-  /** Memory of the calling thread, which keeps it alive until the job is done. */
-  | { kind: 'memory'; address: number }
+  /** Shared with the calling thread, or handed over by it. */
+  | { kind: 'memory'; bytes: Uint8Array }
   | { kind: 'file'; fd: number; position: number }
   | { kind: 'module'; url: string; args: unknown; grant: FillerGrant }
 
@@ -182,7 +186,7 @@ export type Outcome<T> = { value: T } | { error: ErrorEnvelope }
 /** From the thread that started a service to it, over the worker's own port. */
 export type ServiceControl =
   /** `port` is for comlink. */
-  { type: 'serve'; port: import('node:worker_threads').MessagePort } | { type: 'close'; force: boolean }
+  { type: 'serve'; port: import('node:worker_threads').MessagePort } | { type: 'close' }
 
 /** Given to the mapping worker when it starts. */
 export interface MapServiceData extends ThreadData {
@@ -197,12 +201,17 @@ export interface EventServiceData extends ThreadData {
 
 /** What the mapping worker does, through comlink. */
 export interface MapService {
-  map(request: MapRequest): Outcome<{ id: number; address: number }>
-  /** With force, zero pages stay in the place of the memory until {@link unreserve}. */
-  unmap(id: number, force: boolean): Outcome<null>
-  unreserve(id: number): Outcome<null>
+  map(request: MapRequest): Outcome<MapAnswer>
+  unmap(id: number): Outcome<null>
   setUnmapNotify(id: number, offset: number, action: number, port: number): Outcome<null>
   copy(segments: CopySegment[]): Outcome<Int16Array>
+}
+
+export interface MapAnswer {
+  id: number
+  buffer: SharedArrayBuffer
+  /** The status page's: never looked at, but held for as long as the data, see `MappedGrant`. */
+  status: SharedArrayBuffer | undefined
 }
 
 export interface MapRequest {

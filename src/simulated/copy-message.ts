@@ -1,6 +1,5 @@
 import { GNTCOPY_DEST_GREF, GNTCOPY_SOURCE_GREF } from '../abi.js'
-import { copyMemory } from '../device/libc.js'
-import type { CopySegment } from '../device/seam.js'
+import type { CopySegment, CopySide } from '../device/seam.js'
 import { protocolError } from './wire.js'
 
 /**
@@ -39,7 +38,9 @@ export function encodeCopy(segments: readonly CopySegment[]): Uint32Array {
     numbers.set([flags, length, ...sideNumbers(source), ...sideNumbers(target)], at)
     at += HEAD
     if ('ref' in source) continue
-    copyMemory(new Uint8Array(numbers.buffer, at * WORD, length), source.address, length)
+    new Uint8Array(numbers.buffer, at * WORD, length).set(
+      new Uint8Array(source.buffer, source.offset, length),
+    )
     at += wordsOf(length)
   }
   return numbers
@@ -88,13 +89,14 @@ export function decodeCopied(segments: readonly CopySegment[], numbers: Uint32Ar
   let at = segments.length
   for (const [i, { target, length }] of segments.entries()) {
     if ('ref' in target || statuses[i] !== 0) continue
-    copyMemory(target.address, new Uint8Array(numbers.buffer, numbers.byteOffset + at * WORD, length), length)
+    const bytes = new Uint8Array(numbers.buffer, numbers.byteOffset + at * WORD, length)
+    new Uint8Array(target.buffer, target.offset, length).set(bytes)
     at += wordsOf(length)
   }
   return statuses
 }
 
-function sideNumbers(side: CopySegment['source']): [number, number, number] {
+function sideNumbers(side: CopySide): [number, number, number] {
   return 'ref' in side ? [side.domid, side.ref, side.offset] : [0, 0, 0]
 }
 

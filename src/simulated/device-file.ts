@@ -14,11 +14,12 @@ export class DeviceFile {
   #open = true
 
   /** @param open asks the host for the file. @throws GrantError ENOENT, ECONNREFUSED, and what `open` throws */
-  constructor(path: string, open: (connection: BlockingConnection) => Opened) {
+  constructor(path: string, open: (connection: BlockingConnection, localDomid: number) => Opened) {
     this.path = path
     this.connection = new BlockingConnection(path)
     try {
-      const { file, ioctlDelay } = open(this.connection)
+      const { localDomid } = this.connection.request('hello', [process.pid])
+      const { file, ioctlDelay } = open(this.connection, localDomid)
       this.#file = file
       this.#ioctlDelay = ioctlDelay
     } catch (error) {
@@ -66,9 +67,4 @@ export function untilGone(request: () => void): void {
   } catch (error) {
     if (!(error instanceof GrantError && error.code === 'ECONNRESET')) throw error
   }
-}
-
-/** The domain that a device is opened in. */
-export function domidOf(connection: BlockingConnection, domid: number | undefined): number {
-  return domid ?? connection.request('hello').localDomid
 }

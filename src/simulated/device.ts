@@ -1,4 +1,5 @@
 import { AllocationMap } from '../device/allocations.js'
+import type { PageBuffer } from '../device/page-buffer.js'
 import type { Allocation, DeviceLimits, GrantDevice } from '../device/seam.js'
 import { DeviceFile } from './device-file.js'
 import { LocalMappings } from './local-mappings.js'
@@ -23,7 +24,7 @@ class SimulatedDevice implements GrantDevice {
   constructor({ path }: SimulatedDeviceOptions) {
     this.path = path
     this.#file = new DeviceFile(path, (connection) => connection.request('open'))
-    this.#mappings = new LocalMappings(this.#file)
+    this.#mappings = new LocalMappings(this.#file, 'granted')
   }
 
   allocate(domid: number, flags: number, count: number): Allocation {
@@ -44,22 +45,18 @@ class SimulatedDevice implements GrantDevice {
     this.#file.connection.request('setUnmapNotify', [file, index, action, port])
   }
 
-  mmap(index: number, count: number): number {
+  mmap(index: number, count: number, over: PageBuffer): void {
     const file = this.#file.enter('mmap')
     if (this.#allocations.spansTwo(index, count)) {
       // As the real device: a caller's mistake that would corrupt the driver's books must not pass its tests here.
       throw new Error(`mapping ${count} pages at index ${index} would span two allocations of ${this.path}`)
     }
     const { mapping, numbers } = this.#file.connection.request('mmap', [file, index, count])
-    return this.#mappings.map(mapping, numbers, 'shared')
+    this.#mappings.map(mapping, numbers, 'shared', over)
   }
 
   munmap(address: number, length: number): void {
     this.#mappings.munmap(address, length)
-  }
-
-  replaceMapping(address: number, length: number): void {
-    this.#mappings.replace(address, length)
   }
 
   limits(): DeviceLimits {

@@ -12,10 +12,11 @@ export interface MapOptions {
 /** Grants mapped by a peer. */
 export interface MappedGrants {
   /**
-   * The pages, in the order of the references; length 0 once unmapped. Without `writable`, what is written here goes to a
-   * private copy of its page and the granter never sees it; that page then no longer follows the granter either.
+   * The pages, in the order of the references; empty once unmapped, and a view kept from before reads zeros then. Without
+   * `writable`, what is written here goes to a private copy of its page and the granter never sees it; that page then no
+   * longer follows the granter either.
    */
-  readonly bytes: Uint8Array
+  readonly bytes: Uint8Array<SharedArrayBuffer>
   /** Idempotent. Pages that the granter has given back meanwhile are free after the kernel's next round over them. */
   unmap(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -31,6 +32,7 @@ export interface DomainContext {
 }
 
 const MAX_U32 = 0xffff_ffff
+const GONE = new Uint8Array(new SharedArrayBuffer(0))
 
 /**
  * Another domain on the simulated Xen, which maps what the local domain has granted to it: with `map`, or as the device of a
@@ -78,24 +80,31 @@ export class SimulatedDomain {
     const { connection, memory, localDomid } = this.#context
     const pairs = pairsOf(localDomid, refs)
     const { mapping, numbers } = await connection.request('map', [this.domid, Number(writable)], pairs)
-    let bytes: Uint8Array
+    let local: Awaited<ReturnType<PeerMemory['map']>>
     try {
-      bytes = memory.map(numbers, writable)
+      local = await memory.map(numbers, writable)
     } catch (error) {
       await connection.request('unmap', [mapping])
       throw error
     }
+    const bytes = new Uint8Array(local.buffer, 0, local.buffer.byteLength)
     let unmapped: Promise<void> | undefined
     const unmap = () => {
-      // An empty view has been unmapped by the close of the whole SimulatedXen, which tells the host too.
-      unmapped ??= bytes.length === 0 ? Promise.resolve() : release()
+      // The close of the whole SimulatedXen unmaps everything, and tells the host too.
+      unmapped ??= memory.closed ? Promise.resolve() : release()
       return unmapped
     }
     const release = async () => {
-      memory.unmap(bytes)
+      await memory.unmap(local.id)
       await connection.request('unmap', [mapping])
     }
-    return { bytes, unmap, [Symbol.asyncDispose]: unmap }
+    return {
+      get bytes() {
+        return unmapped || memory.closed ? GONE : bytes
+      },
+      unmap,
+      [Symbol.asyncDispose]: unmap,
+    }
   }
 }
 

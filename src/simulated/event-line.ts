@@ -24,7 +24,7 @@ export class SimulatedEventLine implements EventLine {
     // Somebody waits for this to be open.
     connection.ref()
     try {
-      const own = domid ?? (await connection.request('hello', [])).localDomid
+      const own = domid ?? (await connection.request('hello', [process.pid])).localDomid
       const { file } = await connection.request('openEvents', [own])
       connection.unref()
       return new SimulatedEventLine(connection, { path, file })

@@ -7,7 +7,6 @@ const SYSTEM_CALLS: Record<string, string> = {
   mmap: 'mmap',
   mmapGrants: 'mmap',
   map: 'mmap',
-  replaceMapping: 'mmap',
   munmap: 'munmap',
   unmap: 'munmap',
   readEvents: 'read',

@@ -1,14 +1,10 @@
 import { PAGE_SIZE } from '../abi.js'
 import {
-  MAP_ANONYMOUS,
   MAP_FIXED,
-  MAP_NORESERVE,
   MAP_POPULATE,
   MAP_PRIVATE,
   MAP_SHARED,
   mmap,
-  munmap,
-  PROT_NONE,
   PROT_READ,
   PROT_WRITE,
 } from '../device/libc.js'
@@ -24,32 +20,11 @@ export type Access = 'shared' | 'private'
 
 const flagsOf = { shared: MAP_SHARED | MAP_POPULATE, private: MAP_PRIVATE } as const
 
-/** Maps frames of the memory file next to each other. @returns the address. @throws GrantError */
-export function mapFrames(fd: number, frames: Uint32Array, access: Access): number {
-  const length = frames.length * PAGE_SIZE
-  const what = `mapping ${frames.length} pages of the simulated memory`
-  const runs = [...runsOf(frames)]
-  if (runs.length === 1) {
-    const offset = frames[0]! * PAGE_SIZE
-    return mmap({ length, prot: PROT_READ | PROT_WRITE, flags: flagsOf[access], fd, offset, what })
-  }
-  const address = mmap({
-    length,
-    prot: PROT_NONE,
-    flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-    what,
-  })
-  try {
-    mapFramesAt(address, fd, frames, access)
-  } catch (error) {
-    munmap(address, length)
-    throw error
-  }
-  return address
-}
-
-/** Maps frames over whatever is mapped at `address`. @throws GrantError, with a part of them mapped */
-export function mapFramesAt(address: number, fd: number, frames: Uint32Array, access: Access): void {
+/**
+ * Maps frames of the memory file next to each other, over whatever is mapped at `address`.
+ * @throws GrantError, with a part of them mapped
+ */
+export function mapFrames(address: number, fd: number, frames: Uint32Array, access: Access): void {
   let at = address
   for (const { first, count } of runsOf(frames)) {
     const length = count * PAGE_SIZE

@@ -31,7 +31,13 @@ type Handlers = {
 
 /** How each call is carried out. */
 export const handlers: Handlers = {
-  hello: { arity: 0, run: ({ localDomid }) => ({ localDomid }) },
+  hello: {
+    arity: 1,
+    run({ localDomid }, session, [pid]) {
+      session.process = pid
+      return { localDomid }
+    },
+  },
   open: { arity: 0, run: ({ kernel, ioctlDelay }, session) => ({ file: kernel.open(session), ioctlDelay }) },
   allocate: {
     arity: 4,
@@ -53,10 +59,6 @@ export const handlers: Handlers = {
     },
   },
   munmap: { arity: 0, run: ({ kernel }, session, _args, pieces) => munmapAll(kernel, session, pieces) },
-  replaceMapping: {
-    arity: 0,
-    run: ({ kernel }, session, _args, pieces) => munmapAll(kernel, session, pieces),
-  },
   close: { arity: 1, run: ({ kernel }, session, args) => nothing(kernel.close(session, ...args)) },
   limits: { arity: 0, run: ({ kernel }) => kernel.limits() },
   domainExists: {

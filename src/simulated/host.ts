@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { linkSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { GrantError } from '../errors.js'
@@ -7,7 +8,8 @@ import { Faults } from './faults.js'
 import type { Machine } from './handlers.js'
 import { Kernel, type KernelOptions } from './kernel.js'
 import { MemoryFile } from './memory-file.js'
-import { files, type ReplyHead } from './protocol.js'
+import { files, memoryFiles, type ReplyHead } from './protocol.js'
+import { Survivors } from './survivors.js'
 import { Decoder, encode, errorToWire } from './wire.js'
 
 export interface HostOptions extends KernelOptions {
@@ -21,7 +23,9 @@ export interface HostOptions extends KernelOptions {
 
 /** Runs a simulated Xen until the thread is terminated. @returns once programs can connect */
 export async function startHost({ path, ioctlDelay, freeInterval, ...options }: HostOptions): Promise<void> {
-  const memory = new MemoryFile(join(path, files.memory), options.tableCapacity)
+  const { granted, ...others } = memoryFiles
+  const memory = new MemoryFile(join(path, granted), options.tableCapacity)
+  for (const name of Object.values(others)) linkSync(join(path, granted), join(path, name))
   const kernel = new Kernel(options, memory)
   const machine: Machine = { kernel, ioctlDelay, localDomid: options.localDomid, faults: new Faults() }
 
@@ -36,13 +40,14 @@ export async function startHost({ path, ioctlDelay, freeInterval, ...options }: 
     }, freeInterval)
   }
 
-  const server = createServer((socket) => serve(machine, socket, watchDeferred))
+  const survivors = new Survivors(kernel, path, watchDeferred)
+  const server = createServer((socket) => serve(machine, socket, survivors, watchDeferred))
   server.listen(join(path, files.socket))
   await once(server, 'listening')
 }
 
 /** One connection is one session. Whatever it does wrong ends that session and no other. */
-function serve(machine: Machine, socket: Socket, afterCall: () => void): void {
+function serve(machine: Machine, socket: Socket, survivors: Survivors, afterCall: () => void): void {
   const session = machine.kernel.startSession(() => socket.destroy())
   const decoder = new Decoder()
   const reply = (message: Buffer) => {
@@ -63,7 +68,7 @@ function serve(machine: Machine, socket: Socket, afterCall: () => void): void {
   // A program that was killed with a reply under way: 'close' follows, and that is where it matters.
   socket.on('error', () => {})
   socket.on('close', () => {
-    machine.kernel.endSession(session)
+    survivors.connectionClosed(session)
     afterCall()
   })
 }

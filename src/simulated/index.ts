@@ -9,9 +9,10 @@ import type { Counters } from './counters.js'
 import { descriptorsOf } from './descriptors.js'
 import { makeDirectory, removeDirectory } from './directory.js'
 import { type DomainContext, SimulatedDomain } from './domain.js'
-import { startHostThread } from './host-thread.js'
 import { checkCreateOptions, MAX_DOMID, MAX_LIMIT, MIN_LIMIT, type SimulatedXenOptions } from './options.js'
+import { PeerMemory } from './peer-memory.js'
 import { type FaultableCall, faultableCalls } from './protocol.js'
+import { startThread } from './thread.js'
 
 export type { Counters } from './counters.js'
 export type { MapOptions, MappedGrants, SimulatedDomain } from './domain.js'
@@ -52,7 +53,7 @@ export class SimulatedXen {
       removeDirectory(path)
     }
     try {
-      worker = await startHostThread({ ...checked, path })
+      worker = await startThread('simulated-xen.js', { ...checked, path })
       return new SimulatedXen(path, await connectTo(path), shutDown)
     } catch (error) {
       await shutDown()
@@ -144,7 +145,7 @@ export class SimulatedXen {
    */
   close(): Promise<void> {
     this.#closed ??= (async () => {
-      this.#context.memory.close()
+      await this.#context.memory.close()
       await this.#context.connection.close()
       await this.#shutDown()
     })()
@@ -159,9 +160,7 @@ export class SimulatedXen {
 async function connectTo(path: string): Promise<DomainContext> {
   const connection = await Connection.open(path)
   try {
-    const { localDomid } = await connection.request('hello', [])
-    // Not imported at the top, because it loads native code: importing the simulation must work everywhere.
-    const { PeerMemory } = await import('./peer-memory.js')
+    const { localDomid } = await connection.request('hello', [process.pid])
     return { path, connection, localDomid, memory: new PeerMemory(path) }
   } catch (error) {
     await connection.close()

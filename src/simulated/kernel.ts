@@ -64,7 +64,13 @@ export class Kernel {
     if (!this.#sessions.delete(session)) return
     for (const mapping of session.foreignMappings.values()) this.#gntdev.unmapDirectly(mapping)
     for (const mapping of session.mappings.values()) mapping.letGo()
+    this.closeFiles(session)
+  }
+
+  /** Its descriptors are gone; what it has mapped stays so, until the session ends. */
+  closeFiles(session: Session): void {
     for (const file of session.files.values()) this.#closeFile(file)
+    session.files.clear()
   }
 
   /** What it maps is let go, and nobody is left to carry out the notifications it had armed. */
@@ -111,7 +117,12 @@ export class Kernel {
     const mapping = this.#gntalloc.mmap(session.grantFile(file), index, count)
     const frames = Uint32Array.from(mapping.grefs, (gref) => gref.entry.frame)
     const letGo = () => this.#gntalloc.munmap(mapping)
-    const entered = this.#handles.enter(session.mappings, { pages: mapping.pages, foreign: false, letGo })
+    const entered = this.#handles.enter(session.mappings, {
+      pages: mapping.pages,
+      foreign: false,
+      frames,
+      letGo,
+    })
     return { mapping: entered, frames }
   }
 

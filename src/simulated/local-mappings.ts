@@ -2,12 +2,12 @@ import { closeSync, openSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { PAGE_SIZE } from '../abi.js'
-import { mapZeroPages, munmap } from '../device/libc.js'
+import { mapZeroPages, type PageBuffer } from '../device/page-buffer.js'
 import { systemCallError } from '../errors.js'
 import { type DeviceFile, untilGone } from './device-file.js'
-import { type Access, mapFrames, mapFramesAt } from './frame-map.js'
+import { type Access, mapFrames } from './frame-map.js'
 import { MappedPages } from './mapped-pages.js'
-import { files } from './protocol.js'
+import { type MemoryUse, memoryFiles } from './protocol.js'
 
 interface LocalMapping {
   /** The host's name for it. */
@@ -37,40 +37,54 @@ export class LocalMappings {
   #finished = false
 
   /** @throws system errors of opening the memory; the connection is closed then */
-  constructor(file: DeviceFile) {
+  constructor(file: DeviceFile, use: MemoryUse) {
     this.#file = file
     try {
-      this.#memory = openSync(join(file.path, files.memory), 'r+')
+      this.#memory = openSync(join(file.path, memoryFiles[use]), 'r+')
     } catch (error) {
       file.connection.close()
       throw error
     }
   }
 
-  /** Maps what the host has mapped for this session. @returns the address. @throws GrantError */
-  map(id: number, frames: Uint32Array, access: Access): number {
+  /** Maps what the host has mapped for this session. @throws GrantError */
+  map(id: number, frames: Uint32Array, access: Access, over: PageBuffer): void {
+    const { address } = over
     try {
-      const address = mapFrames(this.#memory, frames, access)
+      mapFrames(address, this.#memory, frames, access)
       const mapping = { id, address, frames, access, pages: new MappedPages(frames.length) }
       this.#mappings.set(id, mapping)
       this.#latest.set(address, mapping)
-      return address
     } catch (error) {
+      // Some of the pages may be mapped already: the host must not give away what this process still reaches.
+      mapZeroPages(address, frames.length * PAGE_SIZE)
       this.#file.connection.request('munmap', [], Uint32Array.of(id, 0, frames.length))
       throw error
     }
   }
 
-  /** @throws GrantError */
+  /**
+   * Puts zero pages there first: once the host has freed a page it may give it to somebody else, and by then no view of
+   * this process must reach it.
+   * @throws GrantError
+   */
   munmap(address: number, length: number): void {
-    this.#letGo('munmap', address, length)
-    munmap(address, length)
-    this.finishClosing()
-  }
-
-  /** @throws GrantError */
-  replace(address: number, length: number): void {
-    this.#letGo('replaceMapping', address, length)
+    const pieces = this.#piecesOf(address, length)
+    this.#file.delay()
+    mapZeroPages(address, length)
+    try {
+      const numbers = pieces.flatMap(({ mapping, first, count }) => [mapping.id, first, count])
+      untilGone(() => this.#file.connection.request('munmap', [], Uint32Array.from(numbers)))
+    } catch (error) {
+      for (const { mapping, first, count } of pieces) this.#restore(mapping, first, count)
+      throw error
+    }
+    for (const { mapping, first, count } of pieces) {
+      mapping.pages.remove(first, count)
+      if (mapping.pages.remaining > 0) continue
+      this.#mappings.delete(mapping.id)
+      if (this.#latest.get(mapping.address) === mapping) this.#latest.delete(mapping.address)
+    }
     this.finishClosing()
   }
 
@@ -82,31 +96,8 @@ export class LocalMappings {
     closeSync(this.#memory)
   }
 
-  /**
-   * Puts zero pages there first: once the host has freed a page it may give it to somebody else, and by then no view of
-   * this process must reach it.
-   */
-  #letGo(call: 'munmap' | 'replaceMapping', address: number, length: number): void {
-    const pieces = this.#piecesOf(address, length)
-    this.#file.delay()
-    mapZeroPages(address, length)
-    try {
-      const numbers = pieces.flatMap(({ mapping, first, count }) => [mapping.id, first, count])
-      untilGone(() => this.#file.connection.request(call, [], Uint32Array.from(numbers)))
-    } catch (error) {
-      for (const { mapping, first, count } of pieces) this.#restore(mapping, first, count)
-      throw error
-    }
-    for (const { mapping, first, count } of pieces) {
-      mapping.pages.remove(first, count)
-      if (mapping.pages.remaining > 0) continue
-      this.#mappings.delete(mapping.id)
-      if (this.#latest.get(mapping.address) === mapping) this.#latest.delete(mapping.address)
-    }
-  }
-
   #restore({ address, frames, access }: LocalMapping, first: number, count: number): void {
-    mapFramesAt(address + first * PAGE_SIZE, this.#memory, frames.subarray(first, first + count), access)
+    mapFrames(address + first * PAGE_SIZE, this.#memory, frames.subarray(first, first + count), access)
   }
 
   /**

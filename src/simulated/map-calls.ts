@@ -29,8 +29,9 @@ export class MapCalls {
     const file = session.mapFile(handle)
     const mapping = this.#driver.mmap(file, index, count, writable)
     const letGo = () => this.#driver.munmap(file, mapping)
-    const entered = this.#handles.enter(session.mappings, { pages: mapping.pages, foreign: true, letGo })
-    return { mapping: entered, frames: Uint32Array.from(mapping.map.entries!, ({ frame }) => frame) }
+    const frames = Uint32Array.from(mapping.map.entries!, ({ frame }) => frame)
+    const opened = { pages: mapping.pages, foreign: true, frames, letGo }
+    return { mapping: this.#handles.enter(session.mappings, opened), frames }
   }
 
   /** @throws GrantError ENOENT */

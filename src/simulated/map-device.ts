@@ -1,6 +1,7 @@
+import type { PageBuffer } from '../device/page-buffer.js'
 import type { CopySegment, GrantName, MapDevice } from '../device/seam.js'
 import { decodeCopied, encodeCopy } from './copy-message.js'
-import { DeviceFile, domidOf } from './device-file.js'
+import { DeviceFile } from './device-file.js'
 import { MAX_GRANTS_PER_MAP } from './gntdev.js'
 import { LocalMappings } from './local-mappings.js'
 
@@ -24,10 +25,10 @@ class SimulatedMapDevice implements MapDevice {
 
   constructor({ path, domid }: SimulatedMapDeviceOptions) {
     this.path = path
-    this.#file = new DeviceFile(path, (connection) =>
-      connection.request('openMap', [domidOf(connection, domid)]),
+    this.#file = new DeviceFile(path, (connection, localDomid) =>
+      connection.request('openMap', [domid ?? localDomid]),
     )
-    this.#mappings = new LocalMappings(this.#file)
+    this.#mappings = new LocalMappings(this.#file, 'mapped')
   }
 
   map(names: readonly GrantName[]): number {
@@ -37,7 +38,7 @@ class SimulatedMapDevice implements MapDevice {
     return this.#file.connection.request('mapGrants', [file], pairs).index
   }
 
-  mmap(index: number, count: number, writable: boolean): number {
+  mmap(index: number, count: number, writable: boolean, over: PageBuffer): void {
     const file = this.#file.enter('mmap')
     const { mapping, numbers } = this.#file.connection.request('mmapGrants', [
       file,
@@ -45,15 +46,11 @@ class SimulatedMapDevice implements MapDevice {
       count,
       Number(writable),
     ])
-    return this.#mappings.map(mapping, numbers, writable ? 'shared' : 'private')
+    this.#mappings.map(mapping, numbers, writable ? 'shared' : 'private', over)
   }
 
   munmap(address: number, length: number): void {
     this.#mappings.munmap(address, length)
-  }
-
-  replaceMapping(address: number, length: number): void {
-    this.#mappings.replace(address, length)
   }
 
   unmap(index: number, count: number): void {

@@ -1,42 +1,94 @@
-import { closeSync, openSync } from 'node:fs'
-import { join } from 'node:path'
-import { PAGE_SIZE } from '../abi.js'
-import { munmap } from '../device/libc.js'
-import { detach, viewOf } from '../memory/view.js'
-import { mapFrames } from './frame-map.js'
-import { files } from './protocol.js'
+import { once } from 'node:events'
+import type { Worker } from 'node:worker_threads'
+import { GrantError } from '../errors.js'
+import type { PeerReply, PeerRequest } from './peer-worker.js'
+import { startThread } from './thread.js'
+import { errorFromWire } from './wire.js'
 
-/** The granter's memory, as a peer in this process gets to see it. A module of its own because it needs koffi. */
+interface Pending {
+  resolve(buffer: SharedArrayBuffer | undefined): void
+  reject(error: Error): void
+}
+
+/**
+ * The granter's memory, as peers in this thread get to see it. A worker maps it, which starts with the first mapping: native
+ * code stays out of the threads of users, which may be terminated at any moment.
+ */
 export class PeerMemory {
-  readonly #fd: number
-  /** What is mapped, with its length: a detached view no longer knows. */
-  readonly #mapped = new Map<Uint8Array, { address: number; length: number }>()
+  readonly #path: string
+  #worker: Promise<Worker> | undefined
+  readonly #pending = new Map<number, Pending>()
+  #lastId = 0
+  #closed = false
 
   /** @param path the directory of the simulated Xen */
   constructor(path: string) {
-    this.#fd = openSync(join(path, files.memory), 'r+')
+    this.#path = path
   }
 
-  /** @returns a view over the frames in their order. @throws GrantError */
-  map(frames: Uint32Array, writable: boolean): Uint8Array<ArrayBuffer> {
-    const length = frames.length * PAGE_SIZE
-    const address = mapFrames(this.#fd, frames, writable ? 'shared' : 'private')
-    const bytes = viewOf(address, length)
-    this.#mapped.set(bytes, { address, length })
-    return bytes
+  /** Everything has been unmapped, or is about to be. */
+  get closed(): boolean {
+    return this.#closed
   }
 
-  /** Empties the view, then unmaps its memory. Once is enough, again is harmless. */
-  unmap(bytes: Uint8Array): void {
-    const mapped = this.#mapped.get(bytes)
-    if (mapped === undefined) return
-    this.#mapped.delete(bytes)
-    detach(bytes)
-    munmap(mapped.address, mapped.length)
+  /** @returns the number of the mapping, and the frames in their order. @throws GrantError */
+  async map(frames: Uint32Array, writable: boolean): Promise<{ id: number; buffer: SharedArrayBuffer }> {
+    const id = ++this.#lastId
+    const buffer = await this.#request({ id, type: 'map', frames, writable })
+    return { id, buffer: buffer! }
   }
 
-  close(): void {
-    for (const bytes of [...this.#mapped.keys()]) this.unmap(bytes)
-    closeSync(this.#fd)
+  /** From then on its views read zeros. Harmless when it is unmapped already. */
+  async unmap(id: number): Promise<void> {
+    await this.#request({ id, type: 'unmap' })
   }
+
+  async #request(request: PeerRequest): Promise<SharedArrayBuffer | undefined> {
+    if (this.#closed) throw closed(this.#path)
+    this.#worker ??= this.#start()
+    const worker = await this.#worker
+    if (this.#closed) throw closed(this.#path)
+    return new Promise((resolve, reject) => {
+      if (this.#pending.size === 0) worker.ref()
+      this.#pending.set(request.id, { resolve, reject })
+      worker.postMessage(request)
+    })
+  }
+
+  async #start(): Promise<Worker> {
+    const worker = await startThread('simulated-peer.js', { path: this.#path })
+    worker.on('message', (reply: PeerReply) => {
+      const pending = this.#pending.get(reply.id)
+      this.#pending.delete(reply.id)
+      if (this.#pending.size === 0) worker.unref()
+      if ('error' in reply) pending?.reject(errorFromWire(reply.error))
+      else pending?.resolve(reply.buffer)
+    })
+    worker.once('exit', () => this.#fail())
+    worker.unref()
+    return worker
+  }
+
+  /** Unmaps everything. Resolves when the worker has ended. */
+  async close(): Promise<void> {
+    this.#closed = true
+    const worker = await this.#worker?.catch(() => undefined)
+    if (worker && worker.threadId > 0) {
+      const ended = once(worker, 'exit')
+      worker.ref()
+      worker.postMessage('close')
+      await ended
+    }
+    this.#fail()
+  }
+
+  #fail(): void {
+    const pending = [...this.#pending.values()]
+    this.#pending.clear()
+    for (const { reject } of pending) reject(closed(this.#path))
+  }
+}
+
+function closed(path: string): GrantError {
+  return new GrantError('ERR_GRANTS_CLOSED', 'This SimulatedXen has been closed', { path })
 }

@@ -7,8 +7,8 @@ import { encode, errorFromWire, type Message, protocolError, type WireError } fr
  * the result travels as the numbers of the message.
  */
 export interface Calls {
-  /** What an attached program has to know. */
-  hello: { args: []; result: { localDomid: number } }
+  /** What an attached program has to know, and is to say: its process. */
+  hello: { args: [pid: number]; result: { localDomid: number } }
   open: { args: []; result: { file: number; ioctlDelay: number } }
   allocate: {
     args: [file: number, domid: number, flags: number, count: number]
@@ -22,8 +22,6 @@ export interface Calls {
   }
   /** Of the grant device and of the mapping device. The pieces are in `numbers`: mapping, first page, count. */
   munmap: { args: []; result: Nothing }
-  /** The same as munmap for the kernel, a call of its own so that it can be made to fail on its own. */
-  replaceMapping: { args: []; result: Nothing }
   /** Of any device. */
   close: { args: [file: number]; result: Nothing }
   limits: { args: []; result: DeviceLimits }
@@ -79,7 +77,6 @@ export const faultableCalls = [
   'setUnmapNotify',
   'mmap',
   'munmap',
-  'replaceMapping',
   'map',
   'unmap',
   'bindPort',
@@ -137,4 +134,12 @@ export function decodeResult<K extends Call>(
 }
 
 /** Files of the directory that stands for one simulated Xen. */
-export const files = { socket: 'control.sock', memory: 'memory', owner: 'owner' } as const
+export const files = { socket: 'control.sock', owner: 'owner' } as const
+
+/**
+ * The one file of the memory has a name, in the same directory, for each way of mapping it: the kernel's list of what a
+ * process maps shows the name, so a granter's own mapping is not taken for a peer's in the same process.
+ */
+export const memoryFiles = { granted: 'memory', mapped: 'memory.mapped', peers: 'memory.peers' } as const
+
+export type MemoryUse = keyof typeof memoryFiles

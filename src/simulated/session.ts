@@ -5,6 +5,7 @@ import { GrantFile } from './gntalloc.js'
 import type { ForeignMapping } from './gntdev.js'
 import { MapFile } from './map-file.js'
 import type { MappedPages } from './mapped-pages.js'
+import type { MemoryUse } from './protocol.js'
 
 const { EBADF, EINVAL } = constants.errno
 
@@ -15,6 +16,8 @@ export interface OpenMapping {
   readonly pages: MappedPages
   /** Whether it is of the mapping device. */
   readonly foreign: boolean
+  /** One per page. */
+  readonly frames: Uint32Array
   /** The last piece has gone. */
   letGo(): void
 }
@@ -33,6 +36,8 @@ export class Session {
   readonly mappings = new Map<number, OpenMapping>()
   /** Of peers that map without a file, see SimulatedDomain. */
   readonly foreignMappings = new Map<number, ForeignMapping>()
+  /** The process at the other end, once it has said so. */
+  process: number | undefined
   readonly #hangUp: () => void
 
   /** @param hangUp ends the connection behind it */
@@ -42,6 +47,17 @@ export class Session {
 
   hangUp(): void {
     this.#hangUp()
+  }
+
+  /** The frames of everything it has mapped. */
+  mappedFrames(): Record<MemoryUse, ReadonlySet<number>> {
+    const granted = new Set<number>()
+    const mapped = new Set<number>()
+    const peers = new Set<number>()
+    for (const { foreign, frames } of this.mappings.values())
+      for (const frame of frames) (foreign ? mapped : granted).add(frame)
+    for (const mapping of this.foreignMappings.values()) for (const { frame } of mapping) peers.add(frame)
+    return { granted, mapped, peers }
   }
 
   /** @throws GrantError EBADF */

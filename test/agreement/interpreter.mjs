@@ -20,8 +20,7 @@ export const GRANTING = {
   peerMap: 6,
   peerWrite: 2,
   setUnmapNotify: 6,
-  munmap: 4,
-  replaceMapping: 2,
+  munmap: 6,
   deallocate: 5,
   peerUnmap: 3,
   compareMemory: 2,
@@ -126,14 +125,6 @@ export class Interpreter extends PeerSteps {
     if (addresses) this.mappings.push({ devices: file.devices, addresses, left: Array(count).fill(true) })
   }
 
-  munmap(operands) {
-    return this.#letGo('munmap', operands)
-  }
-
-  replaceMapping(operands) {
-    return this.#letGo('replaceMapping', operands)
-  }
-
   async write({ a, b, c, d }) {
     const mapping = pick(this.mappings, a)
     if (mapping === undefined) return
@@ -163,14 +154,14 @@ export class Interpreter extends PeerSteps {
     await this.compareViews()
   }
 
-  async #letGo(call, { a, b, c, d }) {
+  async munmap({ a, b, c, d }) {
     const mapping = pick(this.mappings, a)
     if (mapping === undefined) return
     const { first, count } = operand.piece(mapping, b, c, d)
-    const what = `${call} ${count} pages from page ${first} of ${this.nameOf(mapping)}`
+    const what = `unmap ${count} pages from page ${first} of ${this.nameOf(mapping)}`
     await this.both.do(what, (_, side) => {
       const address = mapping.addresses[side] + first * PAGE
-      mapping.devices[side][call](address, count * PAGE)
+      mapping.devices[side].munmap(address, count * PAGE)
       if (side === 1) this.held.unmapped(address, count)
     })
     mapping.left.fill(false, first, first + count)

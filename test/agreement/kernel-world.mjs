@@ -69,7 +69,6 @@ export class KernelWorld {
         return this.#map(owner, kernel.mmap(owner, file, index, count))
       },
       munmap: (address, length) => this.#munmap(address, length),
-      replaceMapping: (address, length) => this.#munmap(address, length),
       limits: () => kernel.limits(),
       domainExists: (domid) => kernel.domains.exists(domid),
       close: () => kernel.close(owner, file),
@@ -88,7 +87,6 @@ export class KernelWorld {
       mmap: (index, count, writable) =>
         this.#map(mapper, mapCalls.mmap(mapper, file, index, count, writable)),
       munmap: (address, length) => this.#munmap(address, length),
-      replaceMapping: (address, length) => this.#munmap(address, length),
       unmap: (index, count) => mapCalls.unmap(mapper, file, index, count),
       setUnmapNotify: (index, action, port) => mapCalls.setUnmapNotify(mapper, file, index, action, port),
       // Of grants to grants: nothing local is in the message.

@@ -71,7 +71,7 @@ export class MapInterpreter {
   }
 
   async mmap({ a, b, d }) {
-    const map = pick(this.#maps, a)
+    const map = this.#recordedAs(pick(this.#maps, a))
     // What becomes of pages that wait to be freed depends on the moment.
     if (map?.file === undefined || map.pages.some(({ waiting }) => waiting)) return
     const count = map.pages.length + Number(d % 16 === 15)
@@ -112,17 +112,16 @@ export class MapInterpreter {
     )
   }
 
-  async munmap({ a, b }) {
+  async munmap({ a }) {
     const map = pick(
       this.#maps.filter(({ mapping }) => mapping),
       a,
     )
     if (map === undefined) return
-    const call = b % 3 === 0 ? 'replaceMapping' : 'munmap'
     const { devices, addresses } = map.mapping
     const count = map.pages.length
-    await this.#do(`${call} of ${this.#nameOf(map)}`, (_, side) => {
-      devices[side][call](addresses[side], count * PAGE)
+    await this.#do(`unmap the memory of ${this.#nameOf(map)}`, (_, side) => {
+      devices[side].munmap(addresses[side], count * PAGE)
       if (side === 1) this.held.unmapped(addresses[side], count)
     })
     map.mapping = undefined
@@ -130,7 +129,7 @@ export class MapInterpreter {
   }
 
   async forget({ a, d }) {
-    const map = pick(this.#maps, a)
+    const map = this.#recordedAs(pick(this.#maps, a))
     if (map?.file === undefined) return
     const count = map.pages.length + Number(d % 16 === 15)
     await this.#do(`forget ${count} pages at ${map.index} of ${this.#nameOf(map.file)}`, (_, side) =>
@@ -202,6 +201,12 @@ export class MapInterpreter {
   /** Of what fails, the code: how much more is said differs between a device and the simulated kernel alone. */
   #do(what, act) {
     return this.#both.do(what, (world, side) => asPeer(async () => act(world, side)))
+  }
+
+  /** The index of one that is forgotten and still mapped may be that of another by now, which a call then means. */
+  #recordedAs(map) {
+    const same = ({ file, index, recorded }) => recorded && file === map?.file && index === map.index
+    return this.#maps.find(same) ?? map
   }
 
   /** A map goes when it is forgotten and unmapped, its pages with it. */

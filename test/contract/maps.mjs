@@ -132,7 +132,7 @@ export default {
         const address = device.mmap(index, 2)
         const peer = await world.map(refs)
         world.write(address, Buffer.alloc(2 * PAGE, 0x55))
-        device.replaceMapping(address, 2 * PAGE)
+        device.munmap(address, 2 * PAGE)
         assert.ok(world.read(address, 2 * PAGE).equals(Buffer.alloc(2 * PAGE)))
         world.write(address, [7])
         assert.deepEqual([...peer.read(0, 2)], [0x55, 0x55], 'a stale write reaches nobody')
@@ -151,12 +151,12 @@ export default {
         const address = device.mmap(index, 3)
         world.write(address, Buffer.alloc(3 * PAGE, 0x55))
         device.deallocate(index, 3)
-        device.replaceMapping(address + PAGE, PAGE)
+        device.munmap(address + PAGE, PAGE)
         await assertMappable(world, refs, true)
         const bytes = [0, PAGE, 2 * PAGE].map((offset) => world.read(address + offset, 1)[0])
         assert.deepEqual(bytes, [0x55, 0, 0x55])
         device.munmap(address, PAGE)
-        device.replaceMapping(address + 2 * PAGE, PAGE)
+        device.munmap(address + 2 * PAGE, PAGE)
         await assertMappable(world, refs, false)
       },
     },

@@ -108,7 +108,7 @@ export default {
         const { device, index, address, seen } = await shared(world, 1)
         device.setUnmapNotify(index, CLEAR, 0)
         device.deallocate(index, 1)
-        device.replaceMapping(address, PAGE)
+        device.munmap(address, PAGE)
         assert.deepEqual(seen(0, 1), [0, 0xff])
       },
     },

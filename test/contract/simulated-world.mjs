@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { SimulatedXen } from 'xen-grants/simulated'
 import { deviceDescriptor, eventDescriptor, mapDescriptor } from '../../dist/src/device/seam.js'
+import { addressed } from './addressed.mjs'
 import { EventEnd } from './event-end.mjs'
 import { startHolder } from './holder.mjs'
 import { peek, poke } from './memory.mjs'
@@ -47,13 +48,13 @@ class SimulatedWorld {
   }
 
   open() {
-    const device = this.#openers.openDevice(this.#descriptor.options)
+    const device = addressed(this.#openers.openDevice(this.#descriptor.options))
     this.#devices.push(device)
     return device
   }
 
   openMap() {
-    const device = this.#openers.openMap()
+    const device = addressed(this.#openers.openMap())
     this.#devices.push(device)
     return device
   }

@@ -1,4 +1,5 @@
-import type { EventDevice, GrantDevice, MapDevice } from '../../src/device/seam.js'
+import type { EventDevice } from '../../src/device/seam.js'
+import type { AddressedGrants, AddressedMaps } from './addressed.mjs'
 
 /**
  * What a contract test may use: a domain that grants through the device seam, and a peer that maps. There are two: the
@@ -17,9 +18,9 @@ export interface World {
   readonly paravirtualised: boolean
 
   /** A new file of the device. Closed at the end of the test. */
-  open(): GrantDevice
+  open(): AddressedGrants
   /** And of the mapping device of the same domain: what it grants to itself, it can map. */
-  openMap(): MapDevice
+  openMap(): AddressedMaps
   /** And of the event channel device: a domain has channels with itself too. */
   openEvents(): Promise<EventFile>
 

@@ -118,16 +118,20 @@ async function checkAccess(model: Model, world: World, deferred: ModelGrant[]): 
   if (free.length > 0) await refused(stale.domid, free)
 }
 
-/** Views of what a thread no longer has are empty, and writing to them does nothing. */
+/** What a thread no longer has is empty there; a view of what is gone for all reads zeros, and writing to it does nothing. */
 async function checkViews(model: Model, world: World): Promise<void> {
   for (const [number, party] of world.parties.entries()) {
     if (!(party instanceof LocalParty)) continue
     for (const [id, view] of party.views) {
       const grant = model.grants.get(id)
       if (grant?.holders.has(number)) continue
-      await world.until(() => view.length === 0)
+      await world.until(() => party.grants.get(id)!.bytes.length === 0)
+      if (grant) continue
+      await world.until(() => view[0] === 0 && view[view.length - 1] === 0)
+      // Written where others would see it, and taken back: stale views of one grant see each other.
       view[0] = 0xee
-      if (!grant) party.grants.delete(id)
+      view[0] = 0
+      party.grants.delete(id)
       party.views.delete(id)
     }
   }

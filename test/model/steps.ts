@@ -211,7 +211,7 @@ const killWorker: Step = async (model, world) => {
   for (const view of others.flatMap((party) =>
     party instanceof LocalParty ? [...party.views.values()] : [],
   ))
-    expect(view.length).toBe(0)
+    await world.until(() => view.every((byte) => byte === 0))
   await world.connectParties()
   await world.until(async () => (await world.xen.counters()).grants === model.ballast)
 }

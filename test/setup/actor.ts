@@ -1,5 +1,4 @@
 import { DeviceActor } from '../../dist/src/actor/device-actor.js'
-import { createLedgerBuffer } from '../../dist/src/actor/ledger-buffer.js'
 import type { ClientSession } from '../../dist/src/actor/session.js'
 import type { GrantDevice } from '../../dist/src/device/seam.js'
 import type { GrantError } from '../../dist/src/errors.js'
@@ -11,9 +10,9 @@ export function startActor(device: GrantDevice, budget: Partial<BudgetOptions> =
   const errors: GrantError[] = []
   const actor = new DeviceActor(device, {
     server: 'test',
+    serverThread: 0,
     budget: { maxPages: undefined, maxPagesPerDomain: undefined, maxQueue: 1000, headroom: 0, ...budget },
     scrub: false,
-    ledger: createLedgerBuffer(),
     onError: (error) => errors.push(error as GrantError),
   })
   return { actor, errors, client: () => new ActorClient(actor) }
@@ -25,6 +24,11 @@ export class ActorClient {
   /** By request: the values, or the error. */
   readonly answers = new Map<number, number[] | GrantError>()
   readonly events: SessionEvent[] = []
+  /** Numbers of requests that were answered, and types of events, as they came. */
+  readonly heard: (number | string)[] = []
+  /** Memory of its grants, by id. */
+  readonly buffers = new Map<number, SharedArrayBuffer>()
+  readonly #shares = new Set<number>()
   readonly #actor: DeviceActor
   #batch: number[] = []
   #next = 1
@@ -34,7 +38,7 @@ export class ActorClient {
     this.session = actor.connect(
       (event) => {
         if (event.type === 'reply') this.#take(event.reply)
-        else this.events.push(event)
+        else this.#hear(event)
       },
       () => {},
     )
@@ -43,14 +47,22 @@ export class ActorClient {
   /** @returns the number of the request */
   ask(op: number, a: number, b = 0, c = 0, d = 0): number {
     this.#batch.push(this.#next, op, a, b, c, d)
+    if (op === Op.share) this.#shares.add(this.#next)
     return this.#next++
   }
 
   /** Resolves when everything asked has been answered or waits. */
   async send(): Promise<void> {
-    const batch = Float64Array.from(this.#batch)
+    this.submit()
+    // A turn takes a bounded number of requests.
+    do await turn()
+    while (this.session.queued > 0)
+  }
+
+  /** Sends what has been asked; what becomes of it is seen after a {@link turn}. */
+  submit(): void {
+    this.#actor.submit(this.session, Float64Array.from(this.#batch))
     this.#batch = []
-    this.#take(await this.#actor.submit(this.session, batch))
   }
 
   /** Shares and gives the id of the grant. */
@@ -79,14 +91,25 @@ export class ActorClient {
     this.#actor.end(this.session)
   }
 
-  #take({ done, failed }: Reply): void {
-    for (let at = 0; at < done.length; at += 2 + done[at + 1]!)
-      this.#answer(done[at]!, [...done.subarray(at + 2, at + 2 + done[at + 1]!)])
+  #hear(event: SessionEvent): void {
+    this.heard.push(event.type)
+    this.events.push(event)
+  }
+
+  #take({ done, buffers, failed }: Reply): void {
+    for (let at = 0; at < done.length; at += 2 + done[at + 1]!) {
+      const values = [...done.subarray(at + 2, at + 2 + done[at + 1]!)]
+      // Of a grant: where its buffer is, then its id.
+      const grant = this.#shares.has(done[at]!)
+      if (grant) this.buffers.set(values[1]!, buffers[values[0]!]!)
+      this.#answer(done[at]!, grant ? values.slice(1) : values)
+    }
     for (const { requestId, error } of failed) this.#answer(requestId, fromEnvelope(error) as GrantError)
   }
 
   #answer(request: number, answer: number[] | GrantError): void {
     if (this.answers.has(request)) throw new Error(`request ${request} was answered twice`)
+    this.heard.push(request)
     this.answers.set(request, answer)
   }
 }

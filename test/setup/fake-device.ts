@@ -1,12 +1,11 @@
 import { constants } from 'node:os'
-import { MAP_ANONYMOUS, MAP_PRIVATE, mapZeroPages, mmap, munmap } from '../../dist/src/device/libc.js'
+import type { PageBuffer } from '../../dist/src/device/page-buffer.js'
 import type { Allocation, DeviceLimits, GrantDevice } from '../../dist/src/device/seam.js'
 import { GrantError } from '../../dist/src/errors.js'
 
-type Call = 'allocate' | 'deallocate' | 'setUnmapNotify' | 'mmap' | 'munmap' | 'replaceMapping'
+type Call = 'allocate' | 'deallocate' | 'setUnmapNotify' | 'mmap' | 'munmap'
 
 const PAGE = 4096
-const ARENA = 4096 * PAGE
 
 /** As much of a driver as the actor needs, in this thread: what is called is logged, and fails when told to. */
 export class FakeDevice implements GrantDevice {
@@ -18,12 +17,11 @@ export class FakeDevice implements GrantDevice {
   /** Pages counted against the limit; a test may spoil it, as the driver's bug does. */
   used = 0
   closed = false
+  /** Length of what is mapped, by address. */
   readonly mapped = new Map<number, number>()
   readonly #failures: [Call, string][] = []
   #index = 0
   #ref = 8
-  #bottom = 0
-  #top = 0
 
   constructor({ limit, table = Infinity }: { limit?: number; table?: number } = {}) {
     this.limit = limit
@@ -63,22 +61,10 @@ export class FakeDevice implements GrantDevice {
     this.#enter('setUnmapNotify', index, action, port)
   }
 
-  mmap(index: number, count: number): number {
+  /** What it maps is the buffer's own memory. */
+  mmap(index: number, count: number, { address }: PageBuffer): void {
     this.#enter('mmap', index / PAGE, count)
-    const address = this.#place(count * PAGE)
     this.mapped.set(address, count * PAGE)
-    return address
-  }
-
-  /** Below the one before, as Linux does when nothing is in between. */
-  #place(length: number): number {
-    if (this.#top - length < this.#bottom) {
-      const size = Math.max(length, ARENA)
-      this.#bottom = mmap({ length: size, prot: 3, flags: MAP_PRIVATE | MAP_ANONYMOUS, what: 'fake pages' })
-      this.#top = this.#bottom + size
-    }
-    this.#top -= length
-    return this.#top
   }
 
   munmap(address: number, length: number): void {
@@ -89,14 +75,6 @@ export class FakeDevice implements GrantDevice {
       pieces.push(at)
     }
     for (const piece of pieces) this.mapped.delete(piece)
-    munmap(address, length)
-  }
-
-  replaceMapping(address: number, length: number): void {
-    this.#enter('replaceMapping')
-    if (this.mapped.get(address) !== length) throw fail('EINVAL', 'mmap')
-    this.mapped.delete(address)
-    mapZeroPages(address, length)
   }
 
   limits(): DeviceLimits {

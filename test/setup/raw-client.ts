@@ -1,64 +1,70 @@
 import { once } from 'node:events'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { Op, type SessionEvent } from '../../dist/src/protocol/messages.js'
 
 /** What the device worker answered to one request. */
 export type Answer = 'ok' | string
+
+/** Beyond the numbers that tests give to requests. */
+const OWN_REQUESTS = 2 ** 40
 
 /** Somebody who has got hold of a port and speaks the actor's protocol, or something like it, by hand. */
 export class RawClient {
   readonly port: MessagePort
   readonly closed: Promise<unknown>
-  readonly events: unknown[] = []
-  readonly #calls = new Map<string, (reply: unknown) => void>()
-  #events: MessagePort | undefined
-  #next = 1
+  /** By the number of the request. */
+  readonly #answers = new Map<number, Answer>()
+  #answered = (): void => {}
+  #next = OWN_REQUESTS
 
   constructor(port: MessagePort) {
     this.port = port
     this.closed = once(port, 'close')
-    port.on('message', (message: { id: string }) => {
-      this.#calls.get(message.id)?.(message)
-      this.#calls.delete(message.id)
+    port.on('message', (event: SessionEvent) => {
+      if (event.type !== 'reply') return
+      const { done, failed } = event.reply
+      for (let at = 0; at < done.length; at += 2 + done[at + 1]!) this.#answers.set(done[at]!, 'ok')
+      for (const { requestId, error } of failed) this.#answers.set(requestId, codeOf(error))
+      this.#answered()
     })
   }
 
   /** Begins as every client does. */
   static async greeted(port: MessagePort): Promise<RawClient> {
     const client = new RawClient(port)
-    const { port1, port2 } = new MessageChannel()
-    client.#events = port1
-    void client.closed.then(() => port1.close())
-    port1.on('message', (event) => client.events.push(event))
-    const welcome = once(port1, 'message')
-    port.postMessage({ type: 'hello', events: port2 }, [port2])
+    const welcome = once(port, 'message')
+    port.postMessage('hello')
     await welcome
     return client
   }
 
-  /** A call as comlink makes it, with whatever else. */
-  send(message: object = {}): string {
-    const id = `raw-${this.#next++}`
-    this.port.postMessage({ id, type: 'APPLY', path: ['submit'], argumentList: [], ...message })
-    return id
+  /** The port of comlink's, as every client asks for it. */
+  calls(): MessagePort {
+    const { port1, port2 } = new MessageChannel()
+    this.port.postMessage({ calls: port2 }, [port2])
+    return port1
   }
 
-  /** @returns what became of each request, by its number */
+  /** @returns what became of each request, by its number; of those that wait, nothing */
   async submit(numbers: readonly number[]): Promise<Map<number, Answer>> {
-    const value = Float64Array.from(numbers)
-    const id = this.send({ argumentList: [{ type: 'RAW', value }] })
-    const reply = (await new Promise<unknown>((resolve) => this.#calls.set(id, resolve))) as {
-      value: { done: Float64Array; failed: { requestId: number; error: { code?: string } }[] }
-    }
-    const { done, failed } = reply.value
-    const answers = new Map<number, Answer>()
-    for (let at = 0; at < done.length; at += 2 + done[at + 1]!) answers.set(done[at]!, 'ok')
-    for (const { requestId, error } of failed) answers.set(requestId, codeOf(error))
-    return answers
+    this.#answers.clear()
+    this.port.postMessage(Float64Array.from(numbers))
+    // The first is answered in the turn of the last of them, the second in a later one: by then all answers are out.
+    for (let i = 0; i < 2; i++) await this.#cancelNothing()
+    return this.#answers
+  }
+
+  async #cancelNothing(): Promise<void> {
+    const id = this.#next++
+    this.port.postMessage(Float64Array.of(id, Op.cancel, 0, 0, 0, 0))
+    while (!this.#answers.delete(id))
+      await new Promise<void>((resolve) => {
+        this.#answered = resolve
+      })
   }
 
   async close(): Promise<void> {
     this.port.close()
-    this.#events?.close()
     await this.closed
   }
 }

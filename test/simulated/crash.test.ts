@@ -8,27 +8,37 @@ import { deviceDescriptor } from '../../dist/src/device/seam.js'
 import { encode } from '../../src/simulated/wire.js'
 import { fixture, open, until, withXen } from './support.js'
 
-async function startWorker(xen: SimulatedXen, pages: number): Promise<Worker> {
+async function startWorker(xen: SimulatedXen, pages: number): Promise<{ worker: Worker; refs: number[] }> {
   const { module, options } = xen[deviceDescriptor]
   const worker = new Worker(fixture('worker.mjs'), { workerData: { module, options, pages } })
-  await once(worker, 'message')
-  return worker
+  const [refs] = await once(worker, 'message')
+  return { worker, refs }
 }
 
 describe('a worker thread that is terminated', () => {
   it('disconnects its device', () =>
     withXen({}, async (xen) => {
-      const worker = await startWorker(xen, 2)
+      const { worker } = await startWorker(xen, 2)
       expect(await xen.counters()).toMatchObject({ sessions: 1, files: 1, mappings: 1, grants: 2 })
       await worker.terminate()
       await until(xen, { sessions: 0, files: 0, mappings: 0, grants: 0 })
+    }))
+
+  it('gives its pages up although a peer in the same process maps them', () =>
+    withXen({}, async (xen) => {
+      const { worker, refs } = await startWorker(xen, 2)
+      const peer = await xen.domain(7).map(refs, { writable: true })
+      await worker.terminate()
+      await until(xen, { sessions: 0, files: 0, mappings: 0, grants: 0, deferred: 2 })
+      await peer.unmap()
+      await xen.tick()
     }))
 
   it('does so also in the middle of a slow call, which blocks nobody else', () =>
     withXen(
       { ioctlDelay: 3_600_000 },
       async (xen) => {
-        const worker = await startWorker(xen, 0)
+        const { worker } = await startWorker(xen, 0)
         const messages: unknown[] = []
         worker.on('message', (message) => messages.push(message))
         worker.postMessage('go')

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { SimulatedXen } from 'xen-grants/simulated'
-import { viewOf } from '../../dist/src/memory/view.js'
+import { bytesAt } from '../contract/addressed.mjs'
 import { open, PAGE, until, WRITABLE, withXen } from './support.js'
 
 describe('the simulated device', () => {
@@ -11,7 +11,7 @@ describe('the simulated device', () => {
       for (const page of [0, 2, 5]) device.deallocate(page * PAGE, 1)
       const { index, refs } = device.allocate(8, WRITABLE, 3)
       const address = device.mmap(index, 3)
-      const bytes = viewOf(address, 3 * PAGE)
+      const bytes = bytesAt(address, 3 * PAGE)
       const peer = await xen.domain(8).map(refs, { writable: true })
       for (let page = 0; page < 3; page++) bytes.fill(page + 1, page * PAGE, (page + 1) * PAGE)
       expect(Buffer.compare(peer.bytes, bytes)).toBe(0)
@@ -49,15 +49,15 @@ describe('the simulated device', () => {
       device.close()
     }))
 
-  it('replaces a mapping by zeros: stale views write into nothing', () =>
+  it('puts zeros in the place of a mapping: stale views write into nothing', () =>
     withXen({}, async (xen) => {
       const device = await open(xen)
       const { index, refs } = device.allocate(7, WRITABLE, 2)
       const address = device.mmap(index, 2)
-      const stale = viewOf(address, 2 * PAGE)
+      const stale = bytesAt(address, 2 * PAGE)
       stale.fill(5)
       const peer = await xen.domain(7).map(refs)
-      device.replaceMapping(address, 2 * PAGE)
+      device.munmap(address, 2 * PAGE)
       expect(stale[0]).toBe(0)
       stale.fill(6)
       expect(peer.bytes[0]).toBe(5)
@@ -83,7 +83,7 @@ describe('the simulated device', () => {
     expect(() => device.allocate(7, 0, 1)).toThrow(
       expect.objectContaining({ code: 'ECONNRESET', message: expect.stringContaining('was closed') }),
     )
-    viewOf(address, PAGE).fill(1)
+    bytesAt(address, PAGE).fill(1)
     device.munmap(address, PAGE)
     device.close()
     await expect(open(xen)).rejects.toMatchObject({ code: 'ENOENT', syscall: 'connect' })
@@ -95,7 +95,7 @@ describe('the simulated device', () => {
       const { index, refs } = device.allocate(7, WRITABLE, 100_000)
       expect(new Set(refs).size).toBe(100_000)
       const address = device.mmap(index, 100_000)
-      const bytes = viewOf(address, 100_000 * PAGE)
+      const bytes = bytesAt(address, 100_000 * PAGE)
       bytes[99_999 * PAGE] = 77
       const peer = await xen.domain(7).map(refs.subarray(100_000 - 65_536))
       expect(peer.bytes[65_535 * PAGE]).toBe(77)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { detach, viewOf } from '../../dist/src/memory/view.js'
+import { bytesAt } from '../contract/addressed.mjs'
 import { failing, names, open, openMap, PAGE, WRITABLE, withXen } from './support.js'
 
 describe('the mapping device', () => {
@@ -9,11 +9,11 @@ describe('the mapping device', () => {
       const maps = await openMap(xen.domain(7))
       const { index, refs } = device.allocate(7, WRITABLE, 3)
       const own = device.mmap(index, 3)
-      const granted = viewOf(own, 3 * PAGE)
+      const granted = bytesAt(own, 3 * PAGE)
       const map = maps.map(names(refs, 3))
       expect(map).toBe(0)
       const address = maps.mmap(map, 3, true)
-      const mapped = viewOf(address, 3 * PAGE)
+      const mapped = bytesAt(address, 3 * PAGE)
       granted[2 * PAGE] = 5
       mapped[PAGE] = 6
       expect([mapped[2 * PAGE], granted[PAGE]]).toEqual([5, 6])
@@ -21,7 +21,6 @@ describe('the mapping device', () => {
       maps.unmap(map, 3)
       expect(await xen.counters(), 'it stays mapped').toMatchObject({ maps: 1, foreignMappings: 1 })
       expect(mapped[2 * PAGE]).toBe(5)
-      detach(mapped)
       maps.munmap(address, PAGE)
       maps.munmap(address + PAGE, 2 * PAGE)
       expect(await xen.counters()).toMatchObject({ maps: 0, foreignMappings: 0 })
@@ -38,11 +37,11 @@ describe('the mapping device', () => {
       const { refs } = device.allocate(7, 0, 1)
       const map = maps.map(names(refs))
       const address = maps.mmap(map, 1, false)
-      const mapped = viewOf(address, PAGE)
+      const mapped = bytesAt(address, PAGE)
       mapped[0] = 1
       await using peer = await xen.domain(7).map(refs)
       expect([mapped[0], peer.bytes[0]]).toEqual([1, 0])
-      maps.replaceMapping(address, PAGE)
+      maps.munmap(address, PAGE)
       expect(mapped[0]).toBe(0)
       maps.close()
       device.close()
@@ -106,7 +105,7 @@ describe('a mapping call ordered to fail', () => {
       const address = maps.mmap(index, 1, true)
       await xen.failNext('munmap', 'ENOMEM')
       expect(() => maps.munmap(address, PAGE)).toThrow(failing('ENOMEM', 'munmap'))
-      viewOf(address, PAGE)[0] = 1
+      bytesAt(address, PAGE)[0] = 1
       await using peer = await xen.domain(0).map(refs)
       expect(peer.bytes[0]).toBe(1)
       maps.munmap(address, PAGE)

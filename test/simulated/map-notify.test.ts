@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { detach, viewOf } from '../../dist/src/memory/view.js'
+import { bytesAt } from '../contract/addressed.mjs'
 import {
   CLEAR_BYTE,
   failing,
@@ -24,7 +24,7 @@ describe('the notification of a map', () => {
       const maps = await openMap(xen.domain(7))
       const { index: own, refs } = device.allocate(7, WRITABLE, 2)
       const ownAddress = device.mmap(own, 2)
-      const granted = viewOf(ownAddress, 2 * PAGE).fill(0xaa)
+      const granted = bytesAt(ownAddress, 2 * PAGE).fill(0xaa)
       const port = events.device.bindUnbound(7)
       const peerPort = peerEvents.device.bindInterdomain(0, port)
       for (const munmapFirst of [true, false]) {
@@ -43,7 +43,6 @@ describe('the notification of a map', () => {
         events.unmask([port])
         granted[PAGE + 7] = 0xaa
       }
-      detach(granted)
       device.munmap(ownAddress, 2 * PAGE)
       for (const opened of [device, maps, events, peerEvents]) await opened.close()
     }))
@@ -78,7 +77,7 @@ describe('the notification of a map', () => {
       const events = await openEvents(xen)
       const { index, refs } = device.allocate(7, WRITABLE, 2)
       const address = device.mmap(index, 2)
-      const granted = viewOf(address, 2 * PAGE).fill(0xaa)
+      const granted = bytesAt(address, 2 * PAGE).fill(0xaa)
       const port = events.device.bindUnbound(7)
       const { child } = await start('mapper.mjs', xen.path, String(port), ...[...refs].map(String))
       expect(await xen.counters()).toMatchObject({ maps: 1, foreignMappings: 1, ports: 2 })
@@ -88,7 +87,6 @@ describe('the notification of a map', () => {
       expect([...granted.subarray(4, 7)]).toEqual([0xaa, 0, 0xaa])
       await until(xen, { maps: 0, foreignMappings: 0, ports: 1, sessions: 3 })
       await events.notify(port)
-      detach(granted)
       device.munmap(address, 2 * PAGE)
       device.close()
       await events.close()

@@ -9,13 +9,14 @@ import {
   type SimulatedXenOptions,
 } from 'xen-grants/simulated'
 import {
+  type DeviceModule,
   deviceDescriptor,
   eventDescriptor,
-  type GrantDevice,
-  type MapDevice,
+  type MapDeviceModule,
   mapDescriptor,
 } from '../../dist/src/device/seam.js'
 import { Kernel, type KernelOptions } from '../../src/simulated/kernel.js'
+import { type AddressedGrants, type AddressedMaps, addressed } from '../contract/addressed.mjs'
 import { EventEnd } from './event-end.js'
 
 export const PAGE = 4096
@@ -71,15 +72,17 @@ export function pairs(refs: Iterable<number>): Uint32Array {
   return Uint32Array.from([...refs].flatMap((ref) => [0, ref]))
 }
 
-export async function open(xen: SimulatedXen): Promise<GrantDevice> {
+export async function open(xen: SimulatedXen): Promise<AddressedGrants> {
   const { module, options } = xen[deviceDescriptor]
-  return (await import(module)).openDevice(options)
+  const { openDevice } = (await import(module)) as DeviceModule
+  return addressed(await openDevice(options))
 }
 
 /** The mapping device of a domain, the local one for a SimulatedXen itself. */
-export async function openMap(at: SimulatedXen | SimulatedDomain): Promise<MapDevice> {
+export async function openMap(at: SimulatedXen | SimulatedDomain): Promise<AddressedMaps> {
   const { module, options } = at[mapDescriptor]
-  return (await import(module)).openMapDevice(options)
+  const { openMapDevice } = (await import(module)) as MapDeviceModule
+  return addressed(await openMapDevice(options))
 }
 
 /** The event channel device of a domain, as `openMap`. */

@@ -19,6 +19,7 @@ const USAGE = `usage: node test/xen/run.mjs [options]
   --timeout <seconds>  end the machine after this long (900; 1200 with --bench or --slow)
   --slow               run the suites of test/xen/slow instead, which are no part of the usual run
   --bench              run the benchmarks of bench/xen instead of the tests
+  --instructions       run the suites of test/xen/instructions instead, on a clock that counts instructions
   --keep               keep the work directory and print the QEMU command
   --shell              no tests: a shell in dom0 on this terminal (Ctrl-A X ends it)
 `
@@ -30,6 +31,7 @@ function readArguments() {
         only: { type: 'string', default: '' },
         timeout: { type: 'string' },
         bench: { type: 'boolean', default: false },
+        instructions: { type: 'boolean', default: false },
         slow: { type: 'boolean', default: false },
         keep: { type: 'boolean', default: false },
         shell: { type: 'boolean', default: false },
@@ -98,10 +100,15 @@ process.on('exit', () => {
 const seed = seedOf(process.env)
 const parts = findParts()
 const peers = compilePeers(work)
-const suites = options.bench ? 'bench/xen' : options.slow ? 'test/xen/slow' : 'test/xen/suites'
+const kind = ['slow', 'instructions'].find((name) => options[name]) ?? 'suites'
+const suites = options.bench ? 'bench/xen' : `test/xen/${kind}`
 const config = { only: options.only, shell: options.shell, suites, seed }
 const image = buildImage(parts, { work, peers, config })
-const command = qemuCommand(work, { ...parts, image }, { interactive: options.shell })
+const command = qemuCommand(
+  work,
+  { ...parts, image },
+  { interactive: options.shell, instructions: options.instructions },
+)
 if (options.keep) {
   const quoted = command.map((word) => (/[ ,]/.test(word) ? `'${word}'` : word))
   console.log(`cd ${work} && ${quoted.join(' ')}`)

@@ -1,5 +1,6 @@
 import { closeSync, openSync } from 'node:fs'
 import { GNTALLOC_PATH, GntallocDevice } from '../../../dist/src/device/gntalloc.js'
+import { addressed } from '../../contract/addressed.mjs'
 import { Evtchn } from './evtchn.mjs'
 import { Gntdev } from './gntdev.mjs'
 import { startProgram } from './program.mjs'
@@ -25,7 +26,7 @@ export class Context {
 
   /** The driver under test. */
   gntalloc(path) {
-    const device = new GntallocDevice(path)
+    const device = addressed(new GntallocDevice(path))
     this.defer(() => device.close())
     return device
   }

@@ -1,11 +1,12 @@
 import { GntdevDevice } from '../../../dist/src/device/gntdev.js'
+import { addressed } from '../../contract/addressed.mjs'
 import { EventFile } from './event-file.mjs'
 import { PAGE, poke } from './raw.mjs'
 
 // Both ends in this one domain: what it grants to itself, it maps through the drivers under test.
 
 export function mapDevice(t) {
-  const device = new GntdevDevice()
+  const device = addressed(new GntdevDevice())
   t.defer(() => device.close())
   return device
 }

@@ -3,10 +3,11 @@
 //   map-holder.mjs <byte to clear> <port or 0> <ref>...
 import { UNMAP_NOTIFY_CLEAR_BYTE as CLEAR, UNMAP_NOTIFY_SEND_EVENT as SEND } from '../../../dist/src/abi.js'
 import { GntdevDevice } from '../../../dist/src/device/gntdev.js'
+import { addressed } from '../../contract/addressed.mjs'
 import { EventFile } from './event-file.mjs'
 
 const [offset, remote, ...refs] = process.argv.slice(2).map(Number)
-const device = new GntdevDevice()
+const device = addressed(new GntdevDevice())
 const index = device.map(refs.map((ref) => ({ domid: 0, ref })))
 device.mmap(index, refs.length, true)
 // Kept in a variable, and so open, until the end.

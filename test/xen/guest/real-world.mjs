@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { EvtchnDevice } from '../../../dist/src/device/evtchn.js'
 import { EvtchnLine } from '../../../dist/src/device/evtchn-line.js'
 import { GntallocDevice } from '../../../dist/src/device/gntalloc.js'
+import { addressed } from '../../contract/addressed.mjs'
 import { EventEnd } from '../../contract/event-end.mjs'
 import { startHolder } from '../../contract/holder.mjs'
 import { peek, poke } from '../../contract/memory.mjs'
@@ -47,7 +48,7 @@ export class RealWorld {
   }
 
   open() {
-    const device = new GntallocDevice()
+    const device = addressed(new GntallocDevice())
     this.#context.defer(() => device.close())
     this.#devices.push(device)
     return device

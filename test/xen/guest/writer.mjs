@@ -1,6 +1,6 @@
 // A thread that writes into grants. For each { handle, round } it attaches, then stores into its view without ever going
 // back to its event loop, until the first field of `state` is no longer that round; field 1 + number counts how often it
-// has been through the view. Then it posts how long that view is once the thread has heard what became of the grant.
+// has been through the view. Then it posts how long `bytes` is once the thread has heard what became of the grant.
 import { once } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
@@ -24,9 +24,9 @@ function writeUntilStopped(bytes, round) {
 parentPort.postMessage('connected')
 for (;;) {
   const [{ handle, round }] = await once(parentPort, 'message')
-  const { bytes } = await client.attach(handle)
-  writeUntilStopped(bytes, round)
+  const grant = await client.attach(handle)
+  writeUntilStopped(grant.bytes, round)
   // The news that the grant is gone waits in a port of this thread.
-  for (let tries = 0; bytes.length > 0 && tries < 1000; tries++) await turn()
-  parentPort.postMessage(bytes.length)
+  for (let tries = 0; grant.bytes.length > 0 && tries < 1000; tries++) await turn()
+  parentPort.postMessage(grant.bytes.length)
 }

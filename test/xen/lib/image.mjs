@@ -67,7 +67,7 @@ function packageArchive(work, peers, config) {
   archive.add(join(harness, 'guest/agent.sh'), '/agent.sh')
   archive.add(join(repository, 'package.json'), '/package/package.json')
   archive.add(join(repository, 'dist'), '/package/dist', { filter: (path) => !/\.(map|d\.ts)$/.test(path) })
-  for (const part of ['guest', 'suites', 'slow'])
+  for (const part of ['guest', 'suites', 'slow', 'instructions'])
     archive.add(join(harness, part), `/package/test/xen/${part}`)
   for (const part of ['test/contract', 'test/agreement', 'test/fixtures', 'examples', 'bench/xen']) {
     archive.add(join(repository, part), `/package/${part}`)

@@ -4,6 +4,8 @@ import { once } from 'node:events'
 import { readSync, writeFileSync, writeSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { openDevice } from '../../../dist/src/device/gntalloc.js'
+import { unmapOrphan } from '../../../dist/src/device/page-buffer.js'
+import { eventually } from '../../contract/support.mjs'
 import { limit } from '../guest/module.mjs'
 
 function refuses(path, code, message) {
@@ -60,7 +62,7 @@ export default {
     {
       name: 'a worker that is terminated takes its descriptor and its grants along',
       async run(t) {
-        const worker = await startWorker(0)
+        const { worker } = await startWorker(0)
         const device = t.gntalloc()
         assert.throws(() => device.allocate(0, 1, 1), { code: 'ENOSPC' })
         await worker.terminate()
@@ -68,19 +70,42 @@ export default {
       },
     },
     {
-      name: 'one that leaves a single page mapped leaves all its grants until the process ends',
+      name: 'one that leaves a page mapped which another thread refers to leaves all its grants until zero pages are there',
       async run(t) {
-        const worker = await startWorker(1)
+        const { worker, memory } = await startWorker(1)
         await worker.terminate()
-        assert.throws(() => t.gntalloc().allocate(0, 1, 1), { code: 'ENOSPC' })
+        const device = t.gntalloc()
+        assert.throws(() => device.allocate(0, 1, 1), { code: 'ENOSPC' })
+        const view = new Uint8Array(memory)
+        assert.equal(view[0], 0xaa)
+        unmapOrphan(memory)
+        assert.equal(view[0], 0)
+        assert.equal(device.allocate(0, 1, limit()).refs.length, limit())
+      },
+    },
+    {
+      name: 'one that leaves pages mapped to which nobody else refers takes its grants along: V8 unmaps them',
+      async run(t) {
+        const { worker } = await startWorker(3, 'kept')
+        await worker.terminate()
+        const device = t.gntalloc()
+        await eventually(() => {
+          try {
+            return device.allocate(0, 1, limit()).refs.length === limit()
+          } catch (error) {
+            assert.equal(error.code, 'ENOSPC')
+            return false
+          }
+        }, 'the whole limit is free')
       },
     },
   ],
 }
 
-/** A worker that takes the whole limit and maps some of the pages. */
-async function startWorker(mapped) {
-  const worker = new Worker(new URL('../guest/holder.mjs', import.meta.url), { argv: [limit(), mapped] })
-  await once(worker, 'message')
-  return worker
+/** A worker that takes the whole limit and maps some of the pages. @returns it, and their memory if it is shared */
+async function startWorker(mapped, memoryIs = 'shared') {
+  const argv = [limit(), mapped, memoryIs]
+  const worker = new Worker(new URL('../guest/holder.mjs', import.meta.url), { argv })
+  const [memory] = await once(worker, 'message')
+  return { worker, memory }
 }

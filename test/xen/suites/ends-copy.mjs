@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { constants } from 'node:os'
-import { addressOf } from '../../../dist/src/memory/view.js'
+import { addressOf } from '../../../dist/src/device/libc.js'
+import { createPageBuffer } from '../../../dist/src/device/page-buffer.js'
+import { bytesAt } from '../../contract/addressed.mjs'
 import { granted, mapDevice, mapped } from '../guest/ends.mjs'
 import { PAGE, peek, poke } from '../guest/raw.mjs'
 
@@ -11,13 +13,15 @@ const ioctlRefused = (code) => ({
   errno: -constants.errno[code],
 })
 
-/** Memory outside V8's heap, at a known place in its page. */
-function memory(length, offsetInPage = 0) {
-  const whole = new Uint8Array(new ArrayBuffer(length + 2 * PAGE))
-  const base = addressOf(whole)
-  const skip = (PAGE - (base % PAGE) + offsetInPage) % PAGE
-  const bytes = whole.subarray(skip, skip + length)
-  return { bytes, address: base + skip }
+/** Memory of this process at a known place in its page, and how a segment names it. */
+function memory(length, offset = 0) {
+  const { buffer } = createPageBuffer(Math.ceil((offset + length) / PAGE))
+  return { bytes: new Uint8Array(buffer, offset, length), local: { buffer, offset } }
+}
+
+/** The memory of a mapping, as a segment names it. */
+function mappedAt(address, offset = 0) {
+  return { buffer: bytesAt(address, PAGE).buffer, offset }
 }
 
 /** In the grant table, but granted to nobody. */
@@ -36,11 +40,11 @@ export default {
       name: 'copies from and to memory, and from grant to grant, without mapping',
       run(t) {
         const { refs, address } = granted(t, 2)
-        const { bytes, address: local } = memory(64)
+        const { bytes, local } = memory(64)
         poke(address + 100, [1, 2, 3, 4])
         const statuses = mapDevice(t).copy([
-          { source: place(refs[0], 100), target: { address: local }, length: 4 },
-          { source: { address: local }, target: place(refs[1], 4092), length: 4 },
+          { source: place(refs[0], 100), target: local, length: 4 },
+          { source: local, target: place(refs[1], 4092), length: 4 },
           { source: place(refs[1], 4091), target: place(refs[0], 7), length: 5 },
         ])
         assert.deepEqual([...statuses], [0, 0, 0])
@@ -52,15 +56,12 @@ export default {
       name: 'memory may cross pages, also that of gntalloc',
       run(t) {
         const { refs, address } = granted(t, 3)
-        const { bytes, address: local } = memory(PAGE, 3000)
+        const { bytes, local } = memory(PAGE, 3000)
         const device = mapDevice(t)
-        assert.deepEqual(
-          [...device.copy([{ source: place(refs[2]), target: { address: local }, length: PAGE }])],
-          [0],
-        )
+        assert.deepEqual([...device.copy([{ source: place(refs[2]), target: local, length: PAGE }])], [0])
         assert.ok(bytes.every((byte) => byte === 3))
         const [status] = device.copy([
-          { source: place(refs[2]), target: { address: address + PAGE - 1000 }, length: 2000 },
+          { source: place(refs[2]), target: mappedAt(address, PAGE - 1000), length: 2000 },
         ])
         assert.equal(status, 0)
         assert.deepEqual([...peek(address + PAGE - 1001, 2), ...peek(address + PAGE + 999, 2)], [1, 3, 3, 2])
@@ -71,10 +72,10 @@ export default {
       run(t) {
         const { refs } = granted(t, 1)
         const gone = goneRef(t)
-        const { bytes, address } = memory(100)
+        const { bytes, local } = memory(100)
         const segments = Array.from({ length: 100 }, (_, i) => ({
           source: place(i % 7 === 3 ? gone : refs[0]),
-          target: { address: address + i },
+          target: { ...local, offset: i },
           length: 1,
         }))
         const statuses = mapDevice(t).copy(segments)
@@ -89,10 +90,10 @@ export default {
         const [ref] = granted(t, 1).refs
         const [readOnly] = granted(t, 1, { writable: false }).refs
         const [foreign] = granted(t, 1, { domid: 9 }).refs
-        const { address } = memory(16)
+        const { local } = memory(16)
         const device = mapDevice(t)
-        const read = (source) => device.copy([{ source, target: { address }, length: 8 }])[0]
-        const write = (target) => device.copy([{ source: { address }, target, length: 8 }])[0]
+        const read = (source) => device.copy([{ source, target: local, length: 8 }])[0]
+        const write = (target) => device.copy([{ source: local, target, length: 8 }])[0]
         assert.deepEqual(
           {
             readsReadOnly: read(place(readOnly)),
@@ -123,13 +124,16 @@ export default {
       name: 'refuses two local sides, a piece that crosses its page, and memory that is not there',
       run(t) {
         const [ref] = granted(t, 1).refs
-        const { address } = memory(PAGE)
+        const { local } = memory(PAGE)
         const device = mapDevice(t)
         const copy = (source, target, length = 8) => device.copy([{ source, target, length }])
-        assert.throws(() => copy({ address }, { address: address + 64 }), ioctlRefused('EINVAL'))
-        assert.throws(() => copy(place(ref, 4090), { address }), ioctlRefused('EINVAL'))
-        assert.throws(() => copy({ address }, place(ref, 4090)), ioctlRefused('EINVAL'))
-        assert.throws(() => copy(place(ref), { address: PAGE }), ioctlRefused('EFAULT'))
+        assert.throws(() => copy(local, { ...local, offset: 64 }), ioctlRefused('EINVAL'))
+        assert.throws(() => copy(place(ref, 4090), local), ioctlRefused('EINVAL'))
+        assert.throws(() => copy(local, place(ref, 4090)), ioctlRefused('EINVAL'))
+        assert.throws(
+          () => copy(place(ref), { ...local, offset: PAGE - addressOf(new Uint8Array(local.buffer)) }),
+          ioctlRefused('EFAULT'),
+        )
         assert.deepEqual([...device.copy([])], [])
       },
     },
@@ -139,7 +143,10 @@ export default {
         const { refs, names, address: granters } = granted(t, 2)
         const device = mapDevice(t)
         const { address, munmap, forget } = mapped(device, [names[1]])
-        assert.deepEqual([...device.copy([{ source: place(refs[0]), target: { address }, length: 8 }])], [0])
+        assert.deepEqual(
+          [...device.copy([{ source: place(refs[0]), target: mappedAt(address), length: 8 }])],
+          [0],
+        )
         assert.deepEqual([...peek(granters + PAGE + 7, 2)], [1, 2])
         munmap()
         forget()

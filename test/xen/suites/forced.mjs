@@ -49,7 +49,7 @@ async function startWriters(t, server) {
         }),
       )
     },
-    /** @returns how long each one's view is then */
+    /** @returns how long each one's `bytes` is then */
     async stop() {
       const lengths = answers()
       stop()
@@ -103,7 +103,11 @@ export default {
           device.munmap(address, free * PAGE)
           device.deallocate(rest.index, free)
           assert.ok(pattern.equals(kept.bytes), 'the other grant is what it was')
-          assert.deepEqual(await writers.stop(), Array(THREADS).fill(0), 'and then every view is empty')
+          assert.deepEqual(
+            await writers.stop(),
+            Array(THREADS).fill(0),
+            'and then `bytes` is empty everywhere',
+          )
         }
         t.note(`${ROUNDS} times, ${Math.min(...sizes)} to ${Math.max(...sizes)} pages`)
       },

@@ -1,0 +1,11 @@
+import type { GrantDevice, MapDevice } from '../../dist/src/device/seam.js'
+
+export type AddressedGrants = Omit<GrantDevice, 'mmap'> & { mmap(index: number, count: number): number }
+export type AddressedMaps = Omit<MapDevice, 'mmap'> & {
+  mmap(index: number, count: number, writable: boolean): number
+}
+
+export function addressed<D extends GrantDevice | MapDevice>(
+  device: D,
+): D extends GrantDevice ? AddressedGrants : AddressedMaps
+export function bytesAt(address: number, length: number): Uint8Array<SharedArrayBuffer>
