@@ -20,8 +20,8 @@ const { simulatedWorld }: { simulatedWorld(options?: object): Promise<World> } =
 const seed = seedOf(process.env)
 
 const PAGE = 4096
-const { Kernel } = await import('../dist/src/simulated/kernel.js')
-type Session = import('../dist/src/simulated/session.js').Session
+const { Kernel } = await import('../dist/src/simulated/kernel/kernel.js')
+type Session = import('../dist/src/simulated/kernel/session.js').Session
 
 /** Kernels that are nearly right. */
 const mistakes = {

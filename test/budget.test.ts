@@ -31,10 +31,10 @@ describe('maxPages', () => {
     expect(error.message).toContain('Ask for less')
   })
 
-  it('is the driver’s limit without the ballast, if it is not given', async () => {
+  it('is the driver’s limit without the reserve, if it is not given', async () => {
     await using server = await open()
-    const { maxPages, ballast } = await server.stats()
-    expect(maxPages).toBe(1024 - ballast)
+    const { maxPages, reserve } = await server.stats()
+    expect(maxPages).toBe(1024 - reserve)
     await server.share({ domid: 7, pages: maxPages })
   })
 })
@@ -164,7 +164,7 @@ describe('ENOSPC', () => {
   it('of a driver wedged by somebody else says what ends it', async () => {
     await using xen = await SimulatedXen.create({ tableCapacity: 60, limit: 63 })
     const server = await GrantServer.open({ device: xen, headroom: 0 })
-    expect((await server.stats()).ballast).toBe(0)
+    expect((await server.stats()).reserve).toBe(0)
     // What another program asks fails late, because the table is short: one is taken off the driver's count too many.
     const careless = await GrantServer.open({ device: xen, headroom: 0, maxPages: 100 })
     expect(await rejection(careless.share({ domid: 7, pages: 55 }))).toMatchObject({ code: 'ENOSPC' })
@@ -175,7 +175,7 @@ describe('ENOSPC', () => {
     await server.close()
   })
 
-  it('does not wedge a driver below a server that keeps ballast', async () => {
+  it('does not wedge a driver below a server that keeps reserve', async () => {
     await using xen = await SimulatedXen.create({ tableCapacity: 60, limit: 64 })
     await using server = await GrantServer.open({ device: xen, headroom: 0, maxPages: 100 })
     expect(await rejection(server.share({ domid: 7, pages: 55 }))).toMatchObject({ reason: 'grant-table' })
@@ -192,7 +192,7 @@ describe('headroom', () => {
       [{ headroom: 200 }, 120],
     ] as const) {
       await using server = await GrantServer.open({ device: xen, ...options })
-      const left = room - (await server.stats()).ballast
+      const left = room - (await server.stats()).reserve
       const error = await rejection(server.share({ domid: 7, pages: left + 1 }))
       expect(error).toMatchObject({ code: 'ENOSPC', reason: 'grant-table' })
       expect(error.message).toContain('headroom')

@@ -1,6 +1,6 @@
 // What is done with ports that fire, on a line that does as it is told.
 import { describe, expect, it } from 'vitest'
-import type { EventLine } from '../src/device/seam.js'
+import type { EventLine } from '../src/drivers/evtchn/event-device.js'
 import { GrantError } from '../src/errors.js'
 import { Delivery } from '../src/events/delivery.js'
 import { EventChannel } from '../src/events/event-channel.js'

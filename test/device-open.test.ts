@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import koffi from 'koffi'
 import { describe, expect, it } from 'vitest'
-import { openEventLine } from '../src/device/evtchn.js'
-import { openDevice } from '../src/device/gntalloc.js'
-import { openMapDevice } from '../src/device/gntdev.js'
-import { CopyRequest } from '../src/device/grant-copy.js'
-import { addressOf } from '../src/device/libc.js'
+import { openEventLine } from '../src/drivers/evtchn/linux-evtchn.js'
+import { openDevice } from '../src/drivers/gntalloc/linux-gntalloc.js'
+import { CopyRequest } from '../src/drivers/gntdev/copy-request.js'
+import { openMapDevice } from '../src/drivers/gntdev/linux-gntdev.js'
+import { addressOf } from '../src/native/libc.js'
 
 /** What the driver finds there. */
 function peek(address: bigint, into: Uint8Array): void {

@@ -191,11 +191,11 @@ describe('a server', () => {
   )
 
   it.each(faults({ allocate: ['ENOSPC', 'ENOMEM'] }))(
-    'opens without ballast when %s fails with %s',
+    'opens without reserve when %s fails with %s',
     async (...fault: Fault) => {
       await world.fail(fault)
       const bare = await GrantServer.open({ device: world.xen })
-      expect(await bare.stats()).toMatchObject({ ballast: 0 })
+      expect(await bare.stats()).toMatchObject({ reserve: 0 })
       await servesOn(bare)
       await bare.close()
     },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { closeGate, createGate, throughGate } from '../src/memory/native-gate.js'
+import { closeGate, createGate, throughGate } from '../src/native/gate.js'
 
 describe('the gate around native code', () => {
   it('lets in while open, and passes on what comes out', async () => {

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Grant, GrantClient, GrantServer } from 'xen-grants'
-import { MAX_BATCH, Op, ShareFlag } from '../dist/src/protocol/messages.js'
+import { MAX_BATCH, Op, ShareFlag } from '../dist/src/grants/grant-messages.js'
 import { RawClient } from './setup/raw-client.js'
 import { useXen } from './setup/xen.js'
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { EventChannels, type Grant, GrantMapper, GrantServer, type MappedGrant } from 'xen-grants'
-import { peerState } from '../src/peer/status.js'
+import { peerState } from '../src/pages/peer-status.js'
 import { finished, node } from './setup/process.js'
 import { rejection, useXen } from './setup/xen.js'
 

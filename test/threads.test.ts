@@ -146,13 +146,29 @@ describe('a client in another thread', () => {
 })
 
 describe('attach', () => {
-  it('of one thread twice gives one grant', async () => {
+  it('of one thread twice takes two leases: one that is returned leaves the other usable', async () => {
     const client = await GrantClient.connect(server.connect())
     const grant = await server.share({ domid: 7, pages: 1 })
     const [a, b] = await Promise.all([client.attach(grant.handle()), client.attach(grant.handle())])
-    expect(a).toBe(b)
+    await a.unshare()
+    const unsharing = grant.unshare()
+    b.bytes[0] = 5
+    expect([a.bytes.length, b.bytes[0], (await client.stats()).grants]).toEqual([0, 5, 1])
+    await b.unshare()
+    await unsharing
     await client.close()
-    await grant.unshare()
+  })
+
+  it('in the thread that shared it is a lease as any other, and takes nothing back', async () => {
+    const grant = await server.share({ domid: 7, pages: 1 })
+    const attached = await server.attach(grant.handle())
+    await attached.unshare()
+    grant.bytes[0] = 5
+    const again = await server.attach(grant.handle())
+    expect(again.bytes[0]).toBe(5)
+    await grant.unshare({ force: true })
+    await expect(again.fill({ byte: 1 })).rejects.toMatchObject({ code: 'ERR_GRANTS_UNSHARED' })
+    expect(again.bytes.length).toBe(0)
   })
 
   it('refuses what is no handle, of another server, or of a grant that is gone', async () => {

@@ -1,7 +1,7 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
-import { throughGate } from '../src/memory/native-gate.js'
-import type { MapServiceData } from '../src/protocol/messages.js'
+import type { MapServiceData } from '../src/mapping/map-messages.js'
+import { throughGate } from '../src/native/gate.js'
 
 const data = workerData as MapServiceData
-const { runMapWorker } = await throughGate(data.gate, () => import('../src/mapping/map-worker.js'))
+const { runMapWorker } = await throughGate(data.gate, () => import('../src/mapping/worker/map-worker.js'))
 await runMapWorker(parentPort as MessagePort, data)

@@ -1,7 +1,7 @@
 // What a user would write: a worker with the device in it, and a comlink call for each operation.
 import { parentPort } from 'node:worker_threads'
 import * as Comlink from 'comlink'
-import { createPageBuffer } from '../../dist/src/device/page-buffer.js'
+import { createPageBuffer } from '../../dist/src/drivers/page-buffer.js'
 import { openDevice } from './null-device.mjs'
 
 const device = openDevice()

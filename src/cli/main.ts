@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { Command, InvalidArgumentError } from 'commander'
+import { evtchn, gntalloc, gntdev } from '../drivers/catalogue.js'
 import { demo } from './demo.js'
 import { doctor } from './doctor.js'
 import { map } from './map.js'
@@ -34,7 +35,7 @@ program
   .description('share a file with a peer, have the peer check every byte, give everything back')
   .option('--file <path>', 'file to share', process.execPath)
   .option('--domid <number>', 'on Xen: the domain the peer runs in, which must be this one', integer, 0)
-  .option('--device <path>', 'grant device', '/dev/xen/gntalloc')
+  .option('--device <path>', 'grant device', gntalloc.path)
   .option('--threads <number>', 'filler threads', integer)
   .option('--corrupt', 'change one byte on the way, to see the check fail')
   .action(demo)
@@ -46,7 +47,7 @@ program
   .requiredOption('--file <path>', 'file to share')
   .option('--writable', 'let that domain write')
   .option('--json', 'print the grant as JSON')
-  .option('--device <path>', 'grant device', '/dev/xen/gntalloc')
+  .option('--device <path>', 'grant device', gntalloc.path)
   .action(share)
 
 program
@@ -56,7 +57,7 @@ program
   .requiredOption('--refs <list>', 'references, separated by commas or spaces', integers)
   .option('--length <bytes>', 'stop after so many bytes', integer)
   .option('--out <path>', 'file to write')
-  .option('--device <path>', 'mapping device', '/dev/xen/gntdev')
+  .option('--device <path>', 'mapping device', gntdev.path)
   .action(map)
 
 program
@@ -69,14 +70,14 @@ program
     integer,
   )
   .option('--count <number>', 'end after so many events', integer)
-  .option('--device <path>', 'event channel device', '/dev/xen/evtchn')
+  .option('--device <path>', 'event channel device', evtchn.path)
   .action(notify)
 
 program
   .command('doctor')
   .description('tell what keeps this machine from granting pages, and what to type')
   .option('--json', 'print the findings as JSON')
-  .option('--device <path>', 'grant device', '/dev/xen/gntalloc')
+  .option('--device <path>', 'grant device', gntalloc.path)
   .action(doctor)
 
 try {

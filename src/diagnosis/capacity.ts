@@ -18,8 +18,8 @@ export async function checkCapacity(system: System, device: string): Promise<Fin
   }
   try {
     const { free, error } = await freePages(server)
-    const { ballast } = await server.stats()
-    return [limitFinding(known, Math.min(PROBE_PAGES, free + ballast), error), tableFinding(error)]
+    const { reserve } = await server.stats()
+    return [limitFinding(known, Math.min(PROBE_PAGES, free + reserve), error), tableFinding(error)]
   } finally {
     await server.close({ force: true })
   }

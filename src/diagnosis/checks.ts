@@ -1,3 +1,4 @@
+import { gntalloc, udevFile, udevRule } from '../drivers/catalogue.js'
 import type { System } from './system.js'
 
 export interface Finding {
@@ -79,8 +80,8 @@ export async function checkDevice(system: System, path: string): Promise<Finding
       status: 'missing',
       message: `${path} may not be opened for reading and writing by this user`,
       remedy:
-        'run as root, or allow a group: echo \'KERNEL=="xen/gntalloc", GROUP="xen", MODE="0660"\' > ' +
-        '/etc/udev/rules.d/60-xen-gntalloc.rules && udevadm control --reload && udevadm trigger',
+        `run as root, or allow a group: echo '${udevRule(gntalloc)}' > ` +
+        `${udevFile(gntalloc)} && udevadm control --reload && udevadm trigger`,
     }
   }
   return { check: 'device', status: 'ok', message: path }

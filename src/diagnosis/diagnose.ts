@@ -1,4 +1,5 @@
 import { checkOptions, invalidArgType } from '../arguments.js'
+import { gntalloc } from '../drivers/catalogue.js'
 import { checkCapacity } from './capacity.js'
 import {
   checkDeferredRate,
@@ -26,7 +27,7 @@ export interface Diagnosis {
  * pages for a moment to see how many are free; changes nothing.
  */
 export async function diagnose(options?: DiagnoseOptions): Promise<Diagnosis> {
-  const { device = '/dev/xen/gntalloc' } = checkOptions<DiagnoseOptions>('options', options, ['device'])
+  const { device = gntalloc.path } = checkOptions<DiagnoseOptions>('options', options, ['device'])
   if (typeof device !== 'string') throw invalidArgType('options.device', 'a path', device)
   return diagnoseSystem(thisSystem, device)
 }

@@ -1,4 +1,4 @@
-import type { EventLine, EventListener } from '../device/seam.js'
+import type { EventLine, EventListener } from '../drivers/evtchn/event-device.js'
 import type { GrantError } from '../errors.js'
 import type { EventChannel } from './event-channel.js'
 

@@ -1,19 +1,17 @@
 import { EventEmitter } from 'node:events'
 import { checkInteger, checkOptions, checkSignal } from '../arguments.js'
-import { deviceOf } from '../client/device-of.js'
-import { DeviceThread } from '../client/device-thread.js'
-import { ServiceLine } from '../client/service-line.js'
-import { assertSupported } from '../client/support.js'
-import {
-  type DeviceDescriptor,
-  type EventDeviceModule,
-  type EventLine,
-  eventDescriptor,
-} from '../device/seam.js'
+import { evtchn } from '../drivers/catalogue.js'
+import type { DeviceDescriptor } from '../drivers/descriptor.js'
+import { type EventDeviceModule, type EventLine, eventDescriptor } from '../drivers/evtchn/event-device.js'
+import { resolveDevice } from '../drivers/resolve-device.js'
+import { assertSupported } from '../drivers/support.js'
 import { closedError, type GrantError } from '../errors.js'
-import type { EventService, EventServiceData, Outcome, ThreadData } from '../protocol/messages.js'
+import { DeviceThread } from '../threads/device-thread.js'
+import { ServiceLine } from '../threads/service-client.js'
+import type { Outcome, ThreadData } from '../threads/thread-messages.js'
 import { Delivery } from './delivery.js'
 import { EventChannel } from './event-channel.js'
+import type { EventService, EventServiceData } from './event-messages.js'
 
 /** Stands for an event channel device that is not a path: a SimulatedXen, or one of its domains. */
 export interface EventDeviceStandIn {
@@ -62,7 +60,7 @@ export class EventChannels extends EventEmitter<EventChannelsEvents> {
    */
   static async open(options?: EventChannelsOptions): Promise<EventChannels> {
     const { device, signal } = checkOptions<EventChannelsOptions>('options', options, ['device', 'signal'])
-    const { module, options: own } = deviceOf(device, EVTCHN)
+    const { module, options: own } = resolveDevice(device, evtchn)
     checkSignal('options.signal', signal)
     assertSupported()
     const { openEventLine } = (await import(module)) as EventDeviceModule
@@ -156,5 +154,3 @@ export class EventChannels extends EventEmitter<EventChannelsEvents> {
     if (died) this.emit('error', died)
   }
 }
-
-const EVTCHN = { path: '/dev/xen/evtchn', module: 'evtchn.js', key: eventDescriptor }

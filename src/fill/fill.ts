@@ -1,8 +1,8 @@
 import { performance } from 'node:perf_hooks'
 import { outOfRange } from '../arguments.js'
-import { fillByte } from '../memory/set.js'
-import type { FillWork } from '../protocol/messages.js'
-import { copyInSlices, fillInSlices } from './in-place.js'
+import { fillByte } from '../memory/fill-bytes.js'
+import type { FillWork } from './fill-messages.js'
+import { copyInSlices, type FillRequest, fillInSlices } from './in-place.js'
 import type { FillerPool } from './pool.js'
 import { sliceCount } from './slices.js'
 import { type CheckedSource, openFile, readFile } from './source.js'
@@ -37,11 +37,8 @@ export interface FillTarget {
   inPlaceBelow: number
 }
 
-export interface CheckedFill {
+export interface CheckedFill extends FillRequest {
   source: CheckedSource
-  offset: number
-  signal: AbortSignal
-  onProgress: ((done: number, total: number | undefined) => void) | undefined
 }
 
 /**

@@ -1,7 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { setImmediate } from 'node:timers/promises'
-import { fillByte } from '../memory/set.js'
-import type { CheckedFill } from './fill.js'
+import { fillByte } from '../memory/fill-bytes.js'
 import type { LiveBytes } from './stream.js'
 
 /** What is copied between two looks at the clock: a tenth of a millisecond, half of one on a slow machine. */
@@ -9,13 +8,22 @@ const SLICE_BYTES = 1 << 20
 /** After so many milliseconds everything else in this thread gets its turn. */
 const HOLD = 0.5
 
-type Request = Pick<CheckedFill, 'offset' | 'signal' | 'onProgress'>
+/** Where to write, and who may stop it and is told how far it is. */
+export interface FillRequest {
+  offset: number
+  signal: AbortSignal
+  onProgress: ((done: number, total: number | undefined) => void) | undefined
+}
 
 /**
  * Copies on this thread without holding it up.
  * @throws TypeError when the source is detached or resized meanwhile; what `bytes` throws; the signal's reason
  */
-export async function copyInSlices(bytes: LiveBytes, request: Request, source: Uint8Array): Promise<void> {
+export async function copyInSlices(
+  bytes: LiveBytes,
+  request: FillRequest,
+  source: Uint8Array,
+): Promise<void> {
   const { byteLength } = source
   await inSlices(request, byteLength, (start, end) => {
     // A view that has lost its memory has no length, and would copy nothing without a word.
@@ -27,7 +35,7 @@ export async function copyInSlices(bytes: LiveBytes, request: Request, source: U
 /** The same for one value everywhere. */
 export async function fillInSlices(
   bytes: LiveBytes,
-  request: Request,
+  request: FillRequest,
   byte: number,
   length: number,
 ): Promise<void> {
@@ -38,7 +46,7 @@ export async function fillInSlices(
 }
 
 async function inSlices(
-  { signal, onProgress }: Request,
+  { signal, onProgress }: FillRequest,
   length: number,
   slice: (start: number, end: number) => void,
 ): Promise<void> {

@@ -1,7 +1,7 @@
 import { invalidArgType } from '../arguments.js'
-import type { FillTask, FillWork } from '../protocol/messages.js'
 import type { FillControl } from './control.js'
-import { type GrantProxy, grantProxy } from './grant-proxy.js'
+import type { FillTask, FillWork } from './fill-messages.js'
+import type { GrantProxy, TaskGrant } from './grant-proxy.js'
 import { sliceAt, sliceCount } from './slices.js'
 
 /** What a module given to `grant.run()` is told about the slice it is to fill. */
@@ -34,10 +34,10 @@ export async function runModule(
   task: FillTask,
   work: Extract<FillWork, { kind: 'module' }>,
   control: FillControl,
+  grant: TaskGrant,
 ): Promise<[number, unknown][]> {
   const run = await load(work.url)
   const signal = stopSignal(control)
-  const grant = grantProxy(work.grant)
   const slices = sliceCount(task)
   const results: [number, unknown][] = []
   try {

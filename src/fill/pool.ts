@@ -2,11 +2,11 @@ import { availableParallelism } from 'node:os'
 import type { Worker } from 'node:worker_threads'
 import type { Piscina } from 'piscina'
 import { closedError, GrantError } from '../errors.js'
-import { fromEnvelope } from '../protocol/envelope.js'
-import type { FillOutcome, FillTask, FillWork } from '../protocol/messages.js'
+import { fromEnvelope } from '../threads/envelope.js'
 import { FillControl } from './control.js'
+import type { FillOutcome, FillTask, FillWork } from './fill-messages.js'
+import { Semaphore } from './semaphore.js'
 import { type Range, sliceCount } from './slices.js'
-import { Turns } from './turns.js'
 
 export interface FillerOptions {
   /** Filler threads, at least 1. Default: what `os.availableParallelism()` says. They start with the first task. */
@@ -42,14 +42,14 @@ export class FillerPool {
   readonly #abortGrace: number
   readonly #onError: (error: unknown) => void
   /** As many tasks as threads: piscina ends the thread of a task that is aborted, even one that has not begun. */
-  readonly #turns: Turns
+  readonly #slots: Semaphore
   #pool: Promise<Piscina> | undefined
   #closing: Promise<void> | undefined
 
   /** @param onError is told of a worker that dies while it has nothing to do */
   constructor(options: FillerOptions, onError: (error: unknown) => void) {
     this.threads = options.threads ?? Math.max(1, availableParallelism())
-    this.#turns = new Turns(this.threads)
+    this.#slots = new Semaphore(this.threads)
     this.#abortGrace = options.abortGrace ?? 1000
     this.#onError = onError
   }
@@ -71,7 +71,7 @@ export class FillerPool {
     const running = new Set<number>()
     const outcomes = Array.from({ length: tasks }, async (_, slot): Promise<FillOutcome> => {
       const task: FillTask = { buffer, from, to, sliceBytes, control: control.buffer, slot, work }
-      if (!(await this.#turns.take(job.signal))) return { results: [] }
+      if (!(await this.#slots.take(job.signal))) return { results: [] }
       running.add(slot)
       try {
         return (await pool.run(task, transfer && { transferList: transfer })) as FillOutcome
@@ -81,7 +81,7 @@ export class FillerPool {
         throw error
       } finally {
         running.delete(slot)
-        this.#turns.give()
+        this.#slots.give()
       }
     })
     let grace: NodeJS.Timeout | undefined

@@ -1,10 +1,11 @@
 import { readSync } from 'node:fs'
 import { threadId } from 'node:worker_threads'
 import { dropped } from '../memory/dropped.js'
-import { fillByte } from '../memory/set.js'
-import { toEnvelope } from '../protocol/envelope.js'
-import type { FillOutcome, FillTask, FillWork } from '../protocol/messages.js'
+import { fillByte } from '../memory/fill-bytes.js'
+import { toEnvelope } from '../threads/envelope.js'
 import { FillControl } from './control.js'
+import type { FillOutcome, FillTask, FillWork } from './fill-messages.js'
+import type { LoadTaskGrants } from './grant-proxy.js'
 import { type Slice, sliceAt, sliceCount } from './slices.js'
 import { endedEarly } from './source.js'
 
@@ -16,16 +17,17 @@ type Writer = (slice: Slice) => void
 /**
  * What a pooled worker does with a task. Never rejects: a failure is an outcome, so a rejection of the pool's means
  * that the thread itself has died. Nothing of the grant is kept between tasks.
+ *
+ * @param loadGrants not called for a plain fill, which does not need the line to the device worker
  */
-export async function performTask(task: FillTask): Promise<FillOutcome> {
+export async function performTask(task: FillTask, loadGrants: LoadTaskGrants): Promise<FillOutcome> {
   const control = new FillControl(task.control)
   control.begin(task.slot, threadId)
   if (control.stopped) return { results: [] }
   try {
     if (task.work.kind === 'module') {
-      // Not loaded with the thread: it brings in the line to the device worker, which a plain fill does not need.
-      const { runModule } = await import('./module.js')
-      return { results: await runModule(task, task.work, control) }
+      const [{ runModule }, taskGrant] = await Promise.all([import('./module.js'), loadGrants()])
+      return { results: await runModule(task, task.work, control, taskGrant(task.work.grant)) }
     }
     fillSlices(task, task.work, control)
     return { results: [] }

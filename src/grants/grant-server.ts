@@ -1,21 +1,21 @@
 import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { MessageChannel, type MessagePort, threadId } from 'node:worker_threads'
-import { checkBoolean, checkOptions } from '../arguments.js'
-import { DeviceThread } from '../client/device-thread.js'
-import { type CloseOptions, GrantClient } from '../client/grant-client.js'
-import { acceptOrphans } from '../client/orphans.js'
-import type { ShareOptions } from '../client/share-options.js'
-import type { ClientStats } from '../client/stats.js'
-import { assertSupported } from '../client/support.js'
 import { publish } from '../diagnostics.js'
+import { assertSupported } from '../drivers/support.js'
 import { closedError, diedError, type GrantError } from '../errors.js'
-import { fromEnvelope } from '../protocol/envelope.js'
-import type { DeviceControl, DeviceNotice } from '../protocol/messages.js'
+import { type CloseOptions, checkClose } from '../threads/close-options.js'
+import { DeviceThread } from '../threads/device-thread.js'
+import { fromEnvelope } from '../threads/envelope.js'
+import { acceptOrphans } from '../threads/orphans.js'
 import type { Grant } from './grant.js'
-import type { GrantPool, GrantPoolHandle, PoolOptions } from './grant-pool.js'
+import { GrantClient } from './grant-client.js'
+import type { DeviceControl, DeviceNotice } from './grant-messages.js'
 import type { GrantHandle } from './handle.js'
+import type { GrantPool, GrantPoolHandle, PoolOptions } from './pool/grant-pool.js'
 import { type CheckedServerOptions, checkServerOptions, type ServerOptions } from './server-options.js'
+import type { ShareOptions } from './share-options.js'
+import type { ClientStats } from './stats.js'
 
 export type ServerStats = ClientStats
 
@@ -133,8 +133,7 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
    * end, or forces it.
    */
   async close(options?: CloseOptions): Promise<void> {
-    const { force = false } = checkOptions<CloseOptions>('options', options, ['force'])
-    checkBoolean('options.force', force)
+    const force = checkClose(options)
     if (this.#failed) return
     const again = this.#closing !== undefined
     this.#closing ??= this.#close(force)

@@ -1,18 +1,19 @@
 import { checkOptions, checkSignal } from '../arguments.js'
-import type { Connection } from '../client/connection.js'
-import type { ThreadContext } from '../client/thread-context.js'
 import { isHeard, publish, published } from '../diagnostics.js'
-import type { GrantError } from '../errors.js'
+import { GrantError } from '../errors.js'
 import type { EventChannel } from '../events/event-channel.js'
 import type { FillResult } from '../fill/fill.js'
+import type { FillerGrant } from '../fill/fill-messages.js'
 import type { FillSource } from '../fill/source.js'
+import type { GrantOffer } from '../pages/offer.js'
+import type { PeerState } from '../pages/peer-status.js'
 import { type FillOptions, type RunOptions, SharedPages } from '../pages/shared-pages.js'
-import { notifyArguments, type UnmapNotifyOptions } from '../pages/unmap-notify.js'
-import type { GrantOffer } from '../peer/offer.js'
-import { PeerWatch } from '../peer/peer-watch.js'
-import type { PeerState } from '../peer/status.js'
-import { type FillerGrant, Op } from '../protocol/messages.js'
+import { notifyArguments, type UnmapNotifyOptions } from '../unmap-notify.js'
+import type { ClientContext } from './client-context.js'
+import type { Connection } from './device-connection.js'
+import { Op } from './grant-messages.js'
 import type { GrantHandle } from './handle.js'
+import { PeerWatch } from './peer/peer-watch.js'
 import { checkUnshare, DEFAULT_RELEASE_TIMEOUT, type UnshareOptions } from './unshare-options.js'
 import { Unsharing } from './unsharing.js'
 
@@ -36,6 +37,11 @@ export interface ReleasedOptions {
   signal?: AbortSignal
 }
 
+/** What those are told who had attached to it. */
+export function takenByForce(id: number): GrantError {
+  return new GrantError('ERR_GRANTS_UNSHARED', `grant ${id} was taken back by force`)
+}
+
 const IN_ORDER: UnshareOptions = {}
 
 /**
@@ -50,7 +56,7 @@ export class Grant extends SharedPages {
   /** Whether that domain may write. This side always may. */
   readonly writable: boolean
   readonly #refs: readonly number[]
-  readonly #context: ThreadContext
+  readonly #context: ClientContext
   readonly #unsharing: Unsharing
   #watch: PeerWatch | undefined
 
@@ -58,7 +64,7 @@ export class Grant extends SharedPages {
   readonly owner: boolean
 
   /** @internal */
-  constructor(facts: GrantFacts, context: ThreadContext) {
+  constructor(facts: GrantFacts, context: ClientContext) {
     super(facts.buffer, facts.refs.length, context)
     this.id = facts.id
     this.domid = facts.domid
@@ -67,7 +73,7 @@ export class Grant extends SharedPages {
     this.owner = facts.owner
     this.#context = context
     this.#unsharing = new Unsharing(this)
-    context.grants.set(facts.id, this)
+    context.grants.add(this)
   }
 
   /** One grant reference per page, for the peer. A copy. */
@@ -82,6 +88,10 @@ export class Grant extends SharedPages {
 
   /** @internal */
   gaveBack(force: boolean): void {
+    // Who has attached to it in other threads is told by the device worker.
+    if (force)
+      for (const other of this.#context.grants.withId(this.id))
+        if (other !== this) other.revoke(takenByForce(this.id))
     if (!isHeard('xen-grants:unshare')) return
     const { id, domid, pages } = this
     publish('xen-grants:unshare', () => ({ id, domid, pages, force }))
@@ -95,7 +105,7 @@ export class Grant extends SharedPages {
   /** @internal */
   ended(): void {
     this.dropMemory()
-    this.#context.grants.delete(this.id)
+    this.#context.grants.delete(this)
     this.#watch?.end(this.pages)
   }
 

@@ -1,9 +1,11 @@
 import { checkBoolean, checkInteger, checkOptions, checkSignal } from '../arguments.js'
-import { deviceOf } from '../client/device-of.js'
-import { type DeviceDescriptor, deviceDescriptor } from '../device/seam.js'
+import { gntalloc } from '../drivers/catalogue.js'
+import type { DeviceDescriptor } from '../drivers/descriptor.js'
+import { deviceDescriptor } from '../drivers/gntalloc/grant-device.js'
+import { resolveDevice } from '../drivers/resolve-device.js'
 import { checkFillers } from '../fill/filler-options.js'
 import type { FillerOptions } from '../fill/pool.js'
-import type { BudgetOptions } from '../protocol/messages.js'
+import type { BudgetOptions } from './grant-messages.js'
 
 /** Stands for a device that is not a path, such as a SimulatedXen. */
 export interface DeviceStandIn {
@@ -43,8 +45,6 @@ export interface CheckedServerOptions {
   signal: AbortSignal | undefined
 }
 
-const GNTALLOC = { path: '/dev/xen/gntalloc', module: 'gntalloc.js', key: deviceDescriptor }
-
 export function checkServerOptions(options: unknown): CheckedServerOptions {
   const checked = checkOptions<ServerOptions>('options', options, [
     'device',
@@ -67,7 +67,7 @@ export function checkServerOptions(options: unknown): CheckedServerOptions {
   checkBoolean('options.scrub', scrub)
   checkSignal('options.signal', checked.signal)
   return {
-    descriptor: deviceOf(device, GNTALLOC),
+    descriptor: resolveDevice(device, gntalloc),
     budget: { maxPages, maxPagesPerDomain, maxQueue, headroom },
     fillers: checkFillers(checked.fillers),
     scrub,

@@ -1,8 +1,8 @@
 import { untilAborted } from '../abort.js'
-import type { Connection, Pending } from '../client/connection.js'
 import { GrantError } from '../errors.js'
-import type { Work } from '../pages/work.js'
-import { Op, UnshareFlag } from '../protocol/messages.js'
+import type { InFlight } from '../pages/in-flight.js'
+import type { Connection, Pending } from './device-connection.js'
+import { Op, UnshareFlag } from './grant-messages.js'
 import type { UnshareOptions } from './unshare-options.js'
 
 /** The grant, as far as its end is concerned. */
@@ -11,7 +11,7 @@ export interface Unsharable {
   /** Whether this thread shared it, or attached to it. */
   readonly owner: boolean
   readonly connection: Connection
-  readonly work: Work
+  readonly work: InFlight
   /** The pages are back with the driver. */
   gaveBack(force: boolean): void
   /** They are not: what the caller is told. */

@@ -1,6 +1,6 @@
 import { GNTST_NAMES, GNTST_OKAY, PAGE_SIZE } from '../abi.js'
 import { checkInteger, checkOptions, invalidArgType, outOfRange } from '../arguments.js'
-import type { CopySegment, CopySide } from '../device/seam.js'
+import type { CopySegment, CopySide } from '../drivers/gntdev/map-device.js'
 
 /** A place inside a grant. */
 export interface GrantPlace {

@@ -1,20 +1,21 @@
 import { EventEmitter } from 'node:events'
-import { checkBoolean, checkOptions, checkSignal } from '../arguments.js'
-import { deviceOf } from '../client/device-of.js'
-import { DeviceThread } from '../client/device-thread.js'
-import type { CloseOptions } from '../client/grant-client.js'
-import { cleanUp } from '../client/orphans.js'
-import { ServiceLine } from '../client/service-line.js'
-import { assertSupported } from '../client/support.js'
+import { checkOptions, checkSignal } from '../arguments.js'
+import { gntdev } from '../drivers/catalogue.js'
+import { resolveDevice } from '../drivers/resolve-device.js'
+import { assertSupported } from '../drivers/support.js'
 import { closedError, type GrantError } from '../errors.js'
 import type { EventChannel } from '../events/event-channel.js'
 import { checkFillers, IN_PLACE_BELOW } from '../fill/filler-options.js'
 import { FillerPool } from '../fill/pool.js'
-import type { MapAnswer, MapService } from '../protocol/messages.js'
+import { type CloseOptions, checkClose } from '../threads/close-options.js'
+import { DeviceThread } from '../threads/device-thread.js'
+import { cleanUp } from '../threads/orphans.js'
+import { ServiceLine } from '../threads/service-client.js'
 import { type CopyOptions, type CopyResult, checkSegments, copyResults } from './copy.js'
+import type { MapAnswer, MapService } from './map-messages.js'
 import type { MappedContext } from './mapped-context.js'
 import { MappedGrant } from './mapped-grant.js'
-import { type CheckedMap, checkMap, GNTDEV, type MapOptions, type MapperOptions } from './mapper-options.js'
+import { type CheckedMap, checkMap, type MapOptions, type MapperOptions } from './mapper-options.js'
 
 interface GrantMapperEvents {
   /** The device is closed, by close() or because its worker died. */
@@ -46,7 +47,7 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
       'fillers',
       'signal',
     ])
-    const descriptor = deviceOf(device, GNTDEV)
+    const descriptor = resolveDevice(device, gntdev)
     const checkedFillers = checkFillers(fillers)
     checkSignal('options.signal', signal)
     assertSupported()
@@ -121,8 +122,7 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
 
   /** Unmaps everything and closes the device. Waits for fills and runs; with force it aborts them. */
   async close(options?: CloseOptions): Promise<void> {
-    const { force = false } = checkOptions<CloseOptions>('options', options, ['force'])
-    checkBoolean('options.force', force)
+    const force = checkClose(options)
     if (this.#thread.died) return
     if (this.#closing && force)
       for (const grant of this.#context.mapped) void grant.unmap({ force }).catch(() => {})

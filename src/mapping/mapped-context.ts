@@ -1,12 +1,21 @@
-import type { ServiceLine } from '../client/service-line.js'
+import type { GrantError } from '../errors.js'
 import type { PagesContext } from '../pages/shared-pages.js'
-import type { MapAnswer, MapService } from '../protocol/messages.js'
-import type { MappedGrant } from './mapped-grant.js'
+import type { ServiceLine } from '../threads/service-client.js'
+import type { MapAnswer, MapService } from './map-messages.js'
 
 /** What the mappings of one mapper share. */
 export interface MappedContext extends PagesContext {
   readonly line: ServiceLine<MapService>
-  readonly mapped: Set<MappedGrant>
+  readonly mapped: Set<OpenMapping>
+}
+
+/** A mapping, as far as the mapper needs it that closes or loses its worker. */
+export interface OpenMapping {
+  /** What zero pages have to be put over when the worker is dead, in this order. */
+  readonly orphans: SharedArrayBuffer[]
+  unmap(options?: { force?: boolean }): Promise<void>
+  /** The worker is dead, or closed. */
+  lost(error: GrantError): void
 }
 
 /** What is known of one: what the mapping worker said, and what was asked of it. */

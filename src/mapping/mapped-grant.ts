@@ -1,9 +1,9 @@
 import { checkBoolean, checkOptions } from '../arguments.js'
 import { GrantError } from '../errors.js'
+import type { FillerGrant } from '../fill/fill-messages.js'
 import { dropped } from '../memory/dropped.js'
 import { SharedPages } from '../pages/shared-pages.js'
-import { notifyArguments, type UnmapNotifyOptions } from '../pages/unmap-notify.js'
-import type { FillerGrant } from '../protocol/messages.js'
+import { notifyArguments, type UnmapNotifyOptions } from '../unmap-notify.js'
 import type { MappedBytes } from './mapped-bytes.js'
 import type { MappedContext, MappedFacts } from './mapped-context.js'
 

@@ -1,10 +1,11 @@
 import { checkBoolean, checkInteger, checkOptions, checkSignal, invalidArgType } from '../arguments.js'
-import { type DeviceDescriptor, mapDescriptor } from '../device/seam.js'
+import type { DeviceDescriptor } from '../drivers/descriptor.js'
+import { mapDescriptor } from '../drivers/gntdev/map-device.js'
 import type { EventChannels } from '../events/event-channels.js'
 import type { FillerOptions } from '../fill/pool.js'
-import { notifyArguments, type UnmapNotifyOptions } from '../pages/unmap-notify.js'
-import { checkOffer, type GrantOffer } from '../peer/offer.js'
-import type { MapRequest } from '../protocol/messages.js'
+import { checkOffer, type GrantOffer } from '../pages/offer.js'
+import { notifyArguments, type UnmapNotifyOptions } from '../unmap-notify.js'
+import type { MapRequest } from './map-messages.js'
 
 /** Stands for a mapping device that is not a path: a SimulatedXen, or one of its domains. */
 export interface MapDeviceStandIn {
@@ -39,8 +40,6 @@ export interface MapOptions {
 }
 
 const known = ['domid', 'refs', 'grants', 'writable', 'unmapNotify', 'offer', 'events', 'signal'] as const
-
-export const GNTDEV = { path: '/dev/xen/gntdev', module: 'gntdev.js', key: mapDescriptor }
 
 export interface CheckedMap {
   request: MapRequest

@@ -18,14 +18,14 @@ import {
   fill,
   fillAtOnce,
 } from '../fill/fill.js'
+import type { FillerGrant } from '../fill/fill-messages.js'
 import type { FillerPool } from '../fill/pool.js'
 import { checkRange, type ReadStreamOptions, readStreamOver } from '../fill/read-stream.js'
 import { sliceCount } from '../fill/slices.js'
 import { checkSource, type FillSource, takeOver } from '../fill/source.js'
 import { type WriteStreamOptions, writeStreamOver } from '../fill/stream.js'
 import { dropped } from '../memory/dropped.js'
-import type { FillerGrant } from '../protocol/messages.js'
-import { Work } from './work.js'
+import { InFlight } from './in-flight.js'
 
 export interface Progress {
   /** Bytes done so far. */
@@ -75,7 +75,7 @@ export abstract class SharedPages<Bytes = Uint8Array<SharedArrayBuffer>> {
   #view: Uint8Array<SharedArrayBuffer> | undefined
 
   /** @internal */
-  readonly work: Work = new Work()
+  readonly work: InFlight = new InFlight()
 
   /** @internal */
   constructor(buffer: SharedArrayBuffer, pages: number, context: PagesContext) {

@@ -1,8 +1,10 @@
 import { checkBoolean, checkInteger, checkOptions, invalidArgType } from '../arguments.js'
-import { type DeviceDescriptor, eventDescriptor, mapDescriptor } from '../device/seam.js'
-import type { Connection } from './connection.js'
-import { descriptorsOf } from './descriptors.js'
-import type { PeerMemory } from './peer-memory.js'
+import type { DeviceDescriptor } from '../drivers/descriptor.js'
+import { eventDescriptor } from '../drivers/evtchn/event-device.js'
+import { mapDescriptor } from '../drivers/gntdev/map-device.js'
+import { descriptorsOf } from './devices/descriptors.js'
+import type { PeerMemory } from './devices/peer-memory.js'
+import type { Connection } from './wire/connection.js'
 
 export interface MapOptions {
   /** Whether this domain wants to write. Only grants that were made writable allow it. Default: false. */

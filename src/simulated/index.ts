@@ -2,22 +2,25 @@ import { constants } from 'node:os'
 import { resolve } from 'node:path'
 import type { Worker } from 'node:worker_threads'
 import { checkInteger, checkString, invalidArgValue } from '../arguments.js'
-import { type DeviceDescriptor, deviceDescriptor, eventDescriptor, mapDescriptor } from '../device/seam.js'
+import type { DeviceDescriptor } from '../drivers/descriptor.js'
+import { eventDescriptor } from '../drivers/evtchn/event-device.js'
+import { deviceDescriptor } from '../drivers/gntalloc/grant-device.js'
+import { mapDescriptor } from '../drivers/gntdev/map-device.js'
 import { GrantError } from '../errors.js'
-import { Connection } from './connection.js'
-import type { Counters } from './counters.js'
-import { descriptorsOf } from './descriptors.js'
-import { makeDirectory, removeDirectory } from './directory.js'
+import { descriptorsOf } from './devices/descriptors.js'
+import { PeerMemory } from './devices/peer-memory.js'
 import { type DomainContext, SimulatedDomain } from './domain.js'
+import { makeDirectory, removeDirectory } from './host/directory.js'
 import { checkCreateOptions, MAX_DOMID, MAX_LIMIT, MIN_LIMIT, type SimulatedXenOptions } from './options.js'
-import { PeerMemory } from './peer-memory.js'
-import { type FaultableCall, faultableCalls } from './protocol.js'
-import { startThread } from './thread.js'
+import { startThread } from './spawn.js'
+import { Connection } from './wire/connection.js'
+import type { Counters } from './wire/counters.js'
+import { type FaultableCall, faultableCalls } from './wire/protocol.js'
 
-export type { Counters } from './counters.js'
 export type { MapOptions, MappedGrants, SimulatedDomain } from './domain.js'
 export type { SimulatedXenOptions } from './options.js'
-export type { FaultableCall } from './protocol.js'
+export type { Counters } from './wire/counters.js'
+export type { FaultableCall } from './wire/protocol.js'
 
 /**
  * A Xen for tests and for machines without one: a grant device that behaves like the driver's, and other domains that map
@@ -75,7 +78,7 @@ export class SimulatedXen {
   /** How a grant server opens the device of this Xen. */
   get [deviceDescriptor](): DeviceDescriptor {
     return {
-      module: new URL('./device.js', import.meta.url).href,
+      module: new URL('./devices/simulated-gntalloc.js', import.meta.url).href,
       options: { path: this.path },
       path: this.path,
       simulated: true,

@@ -1,6 +1,6 @@
 import { checkBoolean, checkInteger, checkOptions, checkString } from '../arguments.js'
-import { RESERVED_ENTRIES } from './grant-table.js'
-import type { HostOptions } from './host.js'
+import type { HostOptions } from './host/host.js'
+import { RESERVED_ENTRIES } from './kernel/grant-table.js'
 
 export interface SimulatedXenOptions {
   /** Directory to make, for programs that have to know it beforehand. Default: a new one in memory. */

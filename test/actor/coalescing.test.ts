@@ -1,40 +1,50 @@
 import { describe, expect, it } from 'vitest'
-import { addressOf } from '../../dist/src/device/libc.js'
-import { Op, ShareFlag } from '../../dist/src/protocol/messages.js'
-import { startActor } from '../setup/actor.js'
+import { Op, ShareFlag } from '../../dist/src/grants/grant-messages.js'
+import { addressOf } from '../../dist/src/native/libc.js'
+import { type ActorClient, startActor } from '../setup/actor.js'
 import { FakeDevice } from '../setup/fake-device.js'
 
 function start(options: { limit?: number; table?: number } = {}, maxPages?: number) {
   const device = new FakeDevice(options)
   const world = startActor(device, { maxPages })
   device.taken()
-  const { ballast } = world.actor.stats()
+  const { reserve } = world.actor.stats()
   /** Pages of the clients. */
-  const own = (): number => device.used - ballast
-  /** What has been called, with page numbers counted from the first that is not ballast. */
+  const own = (): number => device.used - reserve
+  /** What has been called, with page numbers counted from the first that is not reserve. */
   const taken = (): string[] =>
     device.taken().map((call) => {
       const [name, page, ...rest] = call.split(' ')
-      return /^(mmap|deallocate)$/.test(name!) ? [name, Number(page) - ballast, ...rest].join(' ') : call
+      return /^(mmap|deallocate)$/.test(name!) ? [name, Number(page) - reserve, ...rest].join(' ') : call
     })
   return { device, own, taken, ...world }
 }
 
-/** The calls that unmap these buffers, where one does for all that lie next to each other. */
-function sideBySide(buffers: SharedArrayBuffer[]): string[] {
-  const calls: { end: number; pages: number }[] = []
-  const placed = buffers.map((buffer) => ({
-    at: addressOf(new Uint8Array(buffer)),
-    pages: buffer.byteLength / 4096,
-  }))
-  for (const { at, pages } of placed.sort((x, y) => x.at - y.at)) {
-    const last = calls.at(-1)
-    const end = at + pages * 4096
-    if (last?.end === at) Object.assign(last, { end, pages: last.pages + pages })
-    else calls.push({ end, pages })
-  }
-  return calls.map(({ pages }) => `munmap ${pages}`)
+/** Where the last ALLOC of a log begins, by its first mmap. */
+function firstPage(log: string[]): number {
+  const at = log.findLastIndex((call) => call.startsWith('allocate'))
+  return Number(log[at + 1]!.split(' ')[1])
 }
+
+/**
+ * Grants whose buffers lie side by side. Linux puts each below the one before, unless there is a hole above that fits: such
+ * holes are used up first.
+ */
+async function shareSideBySide(client: ActorClient, sizes: number[]): Promise<number[]> {
+  for (let tries = 0; tries < 1000; tries++) {
+    const shares = sizes.map((pages) => client.ask(Op.share, 7, pages))
+    await client.send()
+    const ids = shares.map((share) => client.id(share))
+    const descending = ids.every((id, i) => i === 0 || endOf(client, id) === startOf(client, ids[i - 1]!))
+    if (descending) return ids
+  }
+  throw new Error('no buffers side by side')
+}
+
+const startOf = (client: ActorClient, id: number): number =>
+  addressOf(new Uint8Array(client.buffers.get(id)!))
+const endOf = (client: ActorClient, id: number): number =>
+  startOf(client, id) + client.buffers.get(id)!.byteLength
 
 const allocations = (log: string[]): string[] => log.filter((call) => call.startsWith('allocate'))
 
@@ -135,34 +145,33 @@ describe('unshare requests of one turn', () => {
   it('unmap what is side by side in one call, and give adjacent ranges back in one DEALLOC, in whatever order', async () => {
     const { taken, client } = start()
     const one = client()
-    const shares = [1, 2, 3, 4].map((pages) => one.ask(Op.share, 7, pages))
+    const ids = await shareSideBySide(one, [1, 2, 3, 4])
+    const first = firstPage(taken())
+    for (const index of [3, 0, 1]) one.ask(Op.unshare, ids[index]!)
     await one.send()
-    taken()
-    const given = [3, 0, 1].map((index) => one.id(shares[index]!))
-    for (const id of given) one.ask(Op.unshare, id)
-    const unmapped = sideBySide(given.map((id) => one.buffers.get(id)!))
-    await one.send()
-    expect(taken()).toEqual([...unmapped, 'deallocate 0 3', 'deallocate 6 4'])
-    // Linux puts each buffer below the one before, unless there is room above.
-    expect(unmapped).toEqual(['munmap 4', 'munmap 3'])
+    // From the lowest address on: the last share, then the second and the first.
+    expect(taken()).toEqual(['munmap 4', 'munmap 3', `deallocate ${first} 3`, `deallocate ${first + 6} 4`])
   })
 
   it('are unmapped one by one when together fails, and the others are given back', async () => {
     const { device, own, taken, client } = start()
     const one = client()
-    const shares = [1, 1, 1].map((pages) => one.ask(Op.share, 7, pages))
-    await one.send()
-    taken()
+    const ids = await shareSideBySide(one, [1, 1, 1])
+    const first = firstPage(taken())
+    const others = [own(), device.mapped.size]
     device.failNext('munmap', 'EINVAL')
     device.failNext('munmap', 'ENOMEM')
-    const ends = shares.map((share) => one.ask(Op.unshare, one.id(share)))
+    const ends = ids.map((id) => one.ask(Op.unshare, id))
     await one.send()
     // The last lies lowest, and is tried first.
     expect(one.fates(ends)).toEqual(['ok', 'ok', 'ENOMEM'])
-    expect(taken()).toEqual(['munmap 3', 'munmap 1', 'munmap 1', 'munmap 1', 'deallocate 0 2'])
-    const again = one.ask(Op.unshare, one.id(shares[2]!))
+    expect(taken()).toEqual(['munmap 3', 'munmap 1', 'munmap 1', 'munmap 1', `deallocate ${first} 2`])
+    const again = one.ask(Op.unshare, ids[2]!)
     await one.send()
-    expect([one.fates([again]), own(), device.mapped.size]).toEqual([['ok'], 0, 0])
+    expect([one.fates([again]), own(), device.mapped.size]).toEqual([
+      ['ok'],
+      ...others.map((count) => count - 3),
+    ])
   })
 
   it('are tried one by one when the merged DEALLOC fails, so that one cannot fail another', async () => {
@@ -200,7 +209,7 @@ describe('the calls made', () => {
     one.ask(Op.unshare, grant)
     await one.send()
     const { calls, operations, batches } = actor.stats()
-    // Two more ALLOCs at the start: the ballast and the probe. Two notifications: armed, and disarmed by the end.
+    // Two more ALLOCs at the start: the reserve and the probe. Two notifications: armed, and disarmed by the end.
     expect(calls).toEqual({
       allocate: 3,
       deallocate: 1,

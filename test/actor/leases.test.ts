@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { Op, UnshareFlag } from '../../dist/src/protocol/messages.js'
+import { Op, UnshareFlag } from '../../dist/src/grants/grant-messages.js'
 import { startActor, turn } from '../setup/actor.js'
 import { FakeDevice } from '../setup/fake-device.js'
 
 function start() {
   const device = new FakeDevice()
   const world = startActor(device)
-  return { device, own: () => device.used - world.actor.stats().ballast, ...world }
+  return { device, own: () => device.used - world.actor.stats().reserve, ...world }
 }
 
 describe('a grant that others hold', () => {

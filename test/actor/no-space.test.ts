@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { DOMID_INVALID } from '../../dist/src/abi.js'
-import { BALLAST_PAGES } from '../../dist/src/actor/ballast.js'
 import { GrantError } from '../../dist/src/errors.js'
+import { RESERVE_PAGES } from '../../dist/src/grants/worker/reserve.js'
 import { type ActorClient, startActor } from '../setup/actor.js'
 import { FakeDevice } from '../setup/fake-device.js'
 
@@ -60,7 +60,7 @@ describe('an ENOSPC', () => {
 
   it.each([
     ['below what this server has', 12],
-    ['below what its ballast needs beside', 10 + BALLAST_PAGES - 1],
+    ['below what its reserve needs beside', 10 + RESERVE_PAGES - 1],
   ])('after the limit was lowered %s is no wedge', async (_name, limit) => {
     const error = await refused((device) => {
       device.limit = limit
@@ -92,12 +92,12 @@ describe('an ENOSPC', () => {
   })
 })
 
-describe('ballast', () => {
+describe('reserve', () => {
   it('is a few pages that nobody can map, taken first and not counted as pages', () => {
     const device = new FakeDevice({ limit: 64 })
     const { actor } = startActor(device)
-    expect(device.log[0]).toBe(`allocate ${DOMID_INVALID} 0 ${BALLAST_PAGES}`)
-    expect(actor.stats()).toMatchObject({ ballast: BALLAST_PAGES, pages: 0, grants: 0, maxPages: 60 })
+    expect(device.log[0]).toBe(`allocate ${DOMID_INVALID} 0 ${RESERVE_PAGES}`)
+    expect(actor.stats()).toMatchObject({ reserve: RESERVE_PAGES, pages: 0, grants: 0, maxPages: 60 })
   })
 
   it.each([
@@ -107,7 +107,7 @@ describe('ballast', () => {
   ])('is done without where %s', (_name, limit, code) => {
     const device = new FakeDevice({ limit })
     if (code) device.failNext('allocate', code)
-    expect(startActor(device).actor.stats()).toMatchObject({ ballast: 0, maxPages: limit })
+    expect(startActor(device).actor.stats()).toMatchObject({ reserve: 0, maxPages: limit })
   })
 
   it('that fails otherwise is an error of opening', () => {
@@ -122,7 +122,7 @@ describe('headroom', () => {
     const device = new FakeDevice()
     const { client, actor } = startActor(device, { headroom: 32_768 - 20 })
     const one = client()
-    const room = 20 - actor.stats().ballast
+    const room = 20 - actor.stats().reserve
     await one.share(7, room - 1)
     device.taken()
     const error: GrantError = await one.share(7, 2).then(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Op, ShareFlag } from '../../dist/src/protocol/messages.js'
+import { Op, ShareFlag } from '../../dist/src/grants/grant-messages.js'
 import { startActor, turn } from '../setup/actor.js'
 import { FakeDevice } from '../setup/fake-device.js'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { AllocationMap } from '../../dist/src/device/allocations.js'
-import { decodeCopied, encodeCopy } from '../../dist/src/simulated/copy-message.js'
-import { Kernel } from '../../dist/src/simulated/kernel.js'
+import { AllocationMap } from '../../dist/src/drivers/gntalloc/allocations.js'
+import { Kernel } from '../../dist/src/simulated/kernel/kernel.js'
+import { decodeCopied, encodeCopy } from '../../dist/src/simulated/wire/copy-message.js'
 
 const PAGE = 4096
 const DOMID = 7

@@ -1,4 +1,5 @@
-import type { GrantDevice, MapDevice } from '../../dist/src/device/seam.js'
+import type { GrantDevice } from '../../dist/src/drivers/gntalloc/grant-device.js'
+import type { MapDevice } from '../../dist/src/drivers/gntdev/map-device.js'
 
 export type AddressedGrants = Omit<GrantDevice, 'mmap'> & { mmap(index: number, count: number): number }
 export type AddressedMaps = Omit<MapDevice, 'mmap'> & {

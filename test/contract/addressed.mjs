@@ -1,4 +1,4 @@
-import { createPageBuffer } from '../../dist/src/device/page-buffer.js'
+import { createPageBuffer } from '../../dist/src/drivers/page-buffer.js'
 
 /** By address. V8 must not free what a test may have mapped something over, by whatever device. */
 const kept = new Map()

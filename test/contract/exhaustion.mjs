@@ -18,7 +18,7 @@ export default {
   name: 'a full grant table',
   tests: [
     {
-      name: 'consumes the index, and with ballast the driver stays usable',
+      name: 'consumes the index, and with reserve the driver stays usable',
       async run(world) {
         await world.setLimit(NO_LIMIT)
         const device = world.open()
@@ -70,7 +70,7 @@ export default {
       },
     },
     {
-      name: 'B1: without ballast, one such failure wedges the driver for every file and every limit',
+      name: 'B1: without reserve, one such failure wedges the driver for every file and every limit',
       async run(world) {
         await world.setLimit(NO_LIMIT)
         const device = world.open()

@@ -1,4 +1,4 @@
-import type { EventDevice } from '../../src/device/seam.js'
+import type { EventDevice } from '../../src/drivers/evtchn/event-device.js'
 import type { AddressedGrants, AddressedMaps } from './addressed.mjs'
 
 /**

@@ -55,17 +55,17 @@ export async function verify(model: Model, world: World): Promise<void> {
   expect(world.errors).toEqual([])
   await world.xen.tick()
   const [stats, counters] = await Promise.all([world.server.stats(), world.xen.counters()])
-  const { used, ballast } = model
+  const { used, reserve } = model
   const deferred = [...new Set(world.maps.map(({ grant }) => grant))].filter((grant) => !isLive(model, grant))
   const late = deferred.reduce((sum, { pages }) => sum + pages, 0)
-  expect(stats).toMatchObject({ grants: model.grants.size, pages: used, ballast })
+  expect(stats).toMatchObject({ grants: model.grants.size, pages: used, reserve })
   expect(Object.values(stats.domains).reduce((sum, pages) => sum + pages, 0)).toBe(used)
   expect(counters).toMatchObject({
-    grants: used + ballast,
-    pages: used + ballast,
+    grants: used + reserve,
+    pages: used + reserve,
     mappings: model.grants.size,
     deferred: late,
-    tableUsed: used + ballast + late,
+    tableUsed: used + reserve + late,
   })
   await Promise.all([
     checkContent(model, world),

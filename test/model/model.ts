@@ -37,7 +37,7 @@ type Verdict = 'granted' | 'quota' | 'limit'
 /** What must be so, in the words of the documentation and without any of its machinery. */
 export class Model {
   limit = 1000
-  ballast = 0
+  reserve = 0
   readonly grants = new Map<number, ModelGrant>()
   /** In the order in which they came. */
   readonly waiting: Wish[] = []
@@ -76,7 +76,7 @@ export class Model {
         blocked = true
         return 'quota'
       }
-      if (used + this.ballast + pages > this.limit) {
+      if (used + this.reserve + pages > this.limit) {
         blocked = true
         return 'limit'
       }

@@ -204,7 +204,7 @@ const killWorker: Step = async (model, world) => {
   await world.until(() => asked.every(({ settled }) => settled !== undefined))
   for (const { settled } of asked)
     expect(settled).toMatchObject({ error: { code: 'ERR_GRANTS_WORKER_DIED' } })
-  model.ballast = (await world.server.stats()).ballast
+  model.reserve = (await world.server.stats()).reserve
   expect(world.errors.splice(0)).toMatchObject([{ code: 'ERR_GRANTS_WORKER_DIED' }])
   const [, ...others] = world.parties
   await Promise.all(others.map((party) => party.close()))
@@ -213,7 +213,7 @@ const killWorker: Step = async (model, world) => {
   ))
     await world.until(() => view.every((byte) => byte === 0))
   await world.connectParties()
-  await world.until(async () => (await world.xen.counters()).grants === model.ballast)
+  await world.until(async () => (await world.xen.counters()).grants === model.reserve)
 }
 
 /** How often each is taken. The dear ones are rare. */

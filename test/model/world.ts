@@ -90,7 +90,7 @@ export class World {
       await this.until(async () => (await this.server.stats()).clients === 1)
       await this.connectParties()
     }
-    model.ballast = (await this.server.stats()).ballast
+    model.reserve = (await this.server.stats()).reserve
   }
 
   async killThread(): Promise<void> {

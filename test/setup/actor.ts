@@ -1,18 +1,23 @@
-import { DeviceActor } from '../../dist/src/actor/device-actor.js'
-import type { ClientSession } from '../../dist/src/actor/session.js'
-import type { GrantDevice } from '../../dist/src/device/seam.js'
+import type { GrantDevice } from '../../dist/src/drivers/gntalloc/grant-device.js'
 import type { GrantError } from '../../dist/src/errors.js'
-import { fromEnvelope } from '../../dist/src/protocol/envelope.js'
-import { type BudgetOptions, Op, type Reply, type SessionEvent } from '../../dist/src/protocol/messages.js'
+import {
+  type BudgetOptions,
+  Op,
+  type Reply,
+  type SessionEvent,
+} from '../../dist/src/grants/grant-messages.js'
+import type { ClientSession } from '../../dist/src/grants/worker/client-session.js'
+import { DeviceActor } from '../../dist/src/grants/worker/device-actor.js'
+import { fromEnvelope } from '../../dist/src/threads/envelope.js'
 
 /** An actor in this thread, over a device of the test's, with what went wrong unasked. */
-export function startActor(device: GrantDevice, budget: Partial<BudgetOptions> = {}) {
+export function startActor(device: GrantDevice, budget: Partial<BudgetOptions> = {}, scrub = false) {
   const errors: GrantError[] = []
   const actor = new DeviceActor(device, {
     server: 'test',
     serverThread: 0,
     budget: { maxPages: undefined, maxPagesPerDomain: undefined, maxQueue: 1000, headroom: 0, ...budget },
-    scrub: false,
+    scrub,
     onError: (error) => errors.push(error as GrantError),
   })
   return { actor, errors, client: () => new ActorClient(actor) }
@@ -56,7 +61,7 @@ export class ActorClient {
     this.submit()
     // A turn takes a bounded number of requests.
     do await turn()
-    while (this.session.queued > 0)
+    while (this.#actor.stats().queued > 0)
   }
 
   /** Sends what has been asked; what becomes of it is seen after a {@link turn}. */

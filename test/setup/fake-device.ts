@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
-import type { PageBuffer } from '../../dist/src/device/page-buffer.js'
-import type { Allocation, DeviceLimits, GrantDevice } from '../../dist/src/device/seam.js'
+import type { Allocation, DeviceLimits, GrantDevice } from '../../dist/src/drivers/gntalloc/grant-device.js'
+import type { PageBuffer } from '../../dist/src/drivers/page-buffer.js'
 import { GrantError } from '../../dist/src/errors.js'
 
 type Call = 'allocate' | 'deallocate' | 'setUnmapNotify' | 'mmap' | 'munmap'

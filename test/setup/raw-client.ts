@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
-import { Op, type SessionEvent } from '../../dist/src/protocol/messages.js'
+import { Op, type SessionEvent } from '../../dist/src/grants/grant-messages.js'
 
 /** What the device worker answered to one request. */
 export type Answer = 'ok' | string

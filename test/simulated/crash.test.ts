@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, it } from 'vitest'
 import type { SimulatedXen } from 'xen-grants/simulated'
-import { deviceDescriptor } from '../../dist/src/device/seam.js'
-import { encode } from '../../src/simulated/wire.js'
+import { deviceDescriptor } from '../../dist/src/drivers/gntalloc/grant-device.js'
+import { encode } from '../../src/simulated/wire/codec.js'
 import { fixture, open, until, withXen } from './support.js'
 
 async function startWorker(xen: SimulatedXen, pages: number): Promise<{ worker: Worker; refs: number[] }> {

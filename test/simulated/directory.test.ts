@@ -23,7 +23,13 @@ describe('the directory of a simulated Xen', () => {
     const [one, other] = [await SimulatedXen.create(), await SimulatedXen.create()]
     expect(one.path).not.toBe(other.path)
     expect(statSync(one.path).mode & 0o777).toBe(0o700)
-    expect(readdirSync(one.path).sort()).toEqual(['control.sock', 'memory', 'owner'])
+    expect(readdirSync(one.path).sort()).toEqual([
+      'control.sock',
+      'memory',
+      'memory.mapped',
+      'memory.peers',
+      'owner',
+    ])
     await Promise.all([one.close(), one.close(), other.close()])
     expect([existsSync(one.path), existsSync(other.path)]).toEqual([false, false])
   })

@@ -1,4 +1,9 @@
-import type { EventDevice, EventDeviceModule, EventLine, EventListener } from '../../dist/src/device/seam.js'
+import type {
+  EventDevice,
+  EventDeviceModule,
+  EventLine,
+  EventListener,
+} from '../../dist/src/drivers/evtchn/event-device.js'
 import type { GrantError } from '../../dist/src/errors.js'
 
 /** No file ever has it: that it cannot be notified says that everything before has been done. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { FrameAllocator, runsOf } from '../../src/simulated/frames.js'
+import { FrameAllocator, runsOf } from '../../src/simulated/kernel/frames.js'
 
 describe('page frames', () => {
   const setUp = (total: number) => {

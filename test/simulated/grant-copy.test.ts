@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { CopySegment } from '../../dist/src/device/seam.js'
+import type { CopySegment } from '../../dist/src/drivers/gntdev/map-device.js'
 import { bytesAt } from '../contract/addressed.mjs'
 import { failing, open, openMap, PAGE, WRITABLE, withXen } from './support.js'
 

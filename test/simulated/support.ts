@@ -8,14 +8,10 @@ import {
   SimulatedXen,
   type SimulatedXenOptions,
 } from 'xen-grants/simulated'
-import {
-  type DeviceModule,
-  deviceDescriptor,
-  eventDescriptor,
-  type MapDeviceModule,
-  mapDescriptor,
-} from '../../dist/src/device/seam.js'
-import { Kernel, type KernelOptions } from '../../src/simulated/kernel.js'
+import { eventDescriptor } from '../../dist/src/drivers/evtchn/event-device.js'
+import { type DeviceModule, deviceDescriptor } from '../../dist/src/drivers/gntalloc/grant-device.js'
+import { type MapDeviceModule, mapDescriptor } from '../../dist/src/drivers/gntdev/map-device.js'
+import { Kernel, type KernelOptions } from '../../src/simulated/kernel/kernel.js'
 import { type AddressedGrants, type AddressedMaps, addressed } from '../contract/addressed.mjs'
 import { EventEnd } from './event-end.js'
 

@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs'
-import { GNTALLOC_PATH, GntallocDevice } from '../../../dist/src/device/gntalloc.js'
+import { GNTALLOC_PATH, GntallocDevice } from '../../../dist/src/drivers/gntalloc/linux-gntalloc.js'
 import { addressed } from '../../contract/addressed.mjs'
 import { Evtchn } from './evtchn.mjs'
 import { Gntdev } from './gntdev.mjs'

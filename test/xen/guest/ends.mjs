@@ -1,4 +1,4 @@
-import { GntdevDevice } from '../../../dist/src/device/gntdev.js'
+import { GntdevDevice } from '../../../dist/src/drivers/gntdev/linux-gntdev.js'
 import { addressed } from '../../contract/addressed.mjs'
 import { EventFile } from './event-file.mjs'
 import { PAGE, poke } from './raw.mjs'

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
-import { EvtchnDevice } from '../../../dist/src/device/evtchn.js'
-import { EvtchnLine } from '../../../dist/src/device/evtchn-line.js'
+import { EvtchnLine } from '../../../dist/src/drivers/evtchn/linux-event-line.js'
+import { EvtchnDevice } from '../../../dist/src/drivers/evtchn/linux-evtchn.js'
 
 /** Both halves of an open /dev/xen/evtchn, in this thread, and what the line has told. */
 export class EventFile {

@@ -5,7 +5,7 @@
 //   holder.mjs <pages> <mapped pages> [shared | kept]
 import { parentPort } from 'node:worker_threads'
 import { UNMAP_NOTIFY_CLEAR_BYTE } from '../../../dist/src/abi.js'
-import { GntallocDevice } from '../../../dist/src/device/gntalloc.js'
+import { GntallocDevice } from '../../../dist/src/drivers/gntalloc/linux-gntalloc.js'
 import { addressed, bytesAt } from '../../contract/addressed.mjs'
 import { poke } from './raw.mjs'
 

@@ -2,7 +2,7 @@
 //
 //   map-holder.mjs <byte to clear> <port or 0> <ref>...
 import { UNMAP_NOTIFY_CLEAR_BYTE as CLEAR, UNMAP_NOTIFY_SEND_EVENT as SEND } from '../../../dist/src/abi.js'
-import { GntdevDevice } from '../../../dist/src/device/gntdev.js'
+import { GntdevDevice } from '../../../dist/src/drivers/gntdev/linux-gntdev.js'
 import { addressed } from '../../contract/addressed.mjs'
 import { EventFile } from './event-file.mjs'
 

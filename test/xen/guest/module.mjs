@@ -12,7 +12,7 @@ export function reloadGntalloc() {
 }
 
 /** Pages of the limit that a server keeps for itself while it is open, see docs/enospc.md. */
-export const BALLAST = 4
+export const RESERVE = 4
 
 export function limit() {
   return Number(readFileSync(LIMIT, 'utf8'))

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { EvtchnDevice } from '../../../dist/src/device/evtchn.js'
-import { EvtchnLine } from '../../../dist/src/device/evtchn-line.js'
-import { GntallocDevice } from '../../../dist/src/device/gntalloc.js'
+import { EvtchnLine } from '../../../dist/src/drivers/evtchn/linux-event-line.js'
+import { EvtchnDevice } from '../../../dist/src/drivers/evtchn/linux-evtchn.js'
+import { GntallocDevice } from '../../../dist/src/drivers/gntalloc/linux-gntalloc.js'
 import { addressed } from '../../contract/addressed.mjs'
 import { EventEnd } from '../../contract/event-end.mjs'
 import { startHolder } from '../../contract/holder.mjs'
@@ -14,7 +14,10 @@ import { PAGE } from './raw.mjs'
 
 const SOON_MS = 2000
 const STRANGER = 5
-const DRIVER = { module: new URL('../../../dist/src/device/gntalloc.js', import.meta.url).href, options: {} }
+const DRIVER = {
+  module: new URL('../../../dist/src/drivers/gntalloc/linux-gntalloc.js', import.meta.url).href,
+  options: {},
+}
 
 /**
  * A World on the real driver: this domain grants to itself, and is its own peer through gntdev.

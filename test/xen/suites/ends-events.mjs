@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import { openEventLine } from '../../../dist/src/device/evtchn.js'
+import { openEventLine } from '../../../dist/src/drivers/evtchn/linux-evtchn.js'
 import { channelTo, eventFile } from '../guest/ends.mjs'
 
 const BRIEFLY_MS = 300

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { GntdevDevice } from '../../../dist/src/device/gntdev.js'
+import { GntdevDevice } from '../../../dist/src/drivers/gntdev/linux-gntdev.js'
 import { canMap, granted, mapDevice, mapped } from '../guest/ends.mjs'
 import { PAGE, peek, poke } from '../guest/raw.mjs'
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { GrantServer } from 'xen-grants'
 import { seedOf } from '../../agreement/seed.mjs'
-import { BALLAST, limit, reloadGntalloc, setLimit } from '../guest/module.mjs'
+import { limit, RESERVE, reloadGntalloc, setLimit } from '../guest/module.mjs'
 
 // Every way to run out of space, through the public API, a hundred times each: docs/enospc.md.
 
@@ -128,7 +128,7 @@ export default {
         const device = t.gntalloc()
         let refusals = 0
         for (const drawn of rounds(t)) {
-          const held = limit() - BALLAST - drawn.room
+          const held = limit() - RESERVE - drawn.room
           const { index } = others.allocate(0, 0, held)
           refusals += await exhaustAndGiveBack(server, drawn, 'limit')
           assertFree(device, drawn.room, 'what the round had taken')
@@ -136,9 +136,9 @@ export default {
         }
         t.note(`${ROUNDS} rounds, ${refusals} refusals`)
         setLimit(t, before)
-        assertFree(device, limit() - BALLAST, 'the whole limit')
+        assertFree(device, limit() - RESERVE, 'the whole limit')
         await server.close()
-        assertFree(device, limit(), 'the ballast too')
+        assertFree(device, limit(), 'the reserve too')
       },
     },
     {
@@ -147,13 +147,13 @@ export default {
       async run(t) {
         const before = limit()
         setLimit(t, NO_LIMIT)
-        const server = await open(t, { headroom: TABLE - BALLAST - ROOM })
+        const server = await open(t, { headroom: TABLE - RESERVE - ROOM })
         let refusals = 0
         for (const { wave } of rounds(t))
           refusals += await exhaustAndGiveBack(server, { room: ROOM, wave }, 'grant-table')
         t.note(`${ROUNDS} rounds, ${refusals} refusals`)
         setLimit(t, before)
-        assertFree(t.gntalloc(), before - BALLAST, 'the whole limit')
+        assertFree(t.gntalloc(), before - RESERVE, 'the whole limit')
       },
     },
     {
@@ -175,7 +175,7 @@ export default {
         bulk.allocate(0, 0, second)
         const held = first + second
         const lost = () => {
-          setLimit(t, held + BALLAST)
+          setLimit(t, held + RESERVE)
           const pages = countedFree(device)
           setLimit(t, NO_LIMIT)
           return pages

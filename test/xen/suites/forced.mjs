@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
 import { GrantServer } from 'xen-grants'
 import { seedOf } from '../../agreement/seed.mjs'
-import { BALLAST, limit, setLimit } from '../guest/module.mjs'
+import { limit, RESERVE, setLimit } from '../guest/module.mjs'
 import { PAGE, peek } from '../guest/raw.mjs'
 
 const THREADS = 8
@@ -76,7 +76,7 @@ export default {
         kept.bytes.set(pattern)
         const [writers, device, peer] = [await startWriters(t, server), t.gntalloc(), t.gntdev()]
 
-        const free = limit() - BALLAST - KEPT_PAGES
+        const free = limit() - RESERVE - KEPT_PAGES
         for (const [i, pages] of sizes.entries()) {
           const round = i + 1
           const grant = await server.share({ domid: 0, pages, writable: true })

@@ -83,7 +83,7 @@ const NOTHING = {
 /** Dom0 grants and maps as before, and runs no guest that it does not know of. */
 async function stillSane(t) {
   const device = t.gntalloc()
-  // Less the ballast of a GrantServer that may still be open.
+  // Less the reserve of a GrantServer that may still be open.
   const { index, refs } = device.allocate(0, 1, limit() - 4)
   const address = device.mmap(index, 8)
   poke(address, [1])

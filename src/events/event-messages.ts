@@ -1,0 +1,16 @@
+import type { Outcome, ThreadData } from '../threads/thread-messages.js'
+
+/** Given to the event worker when it starts: an EventDeviceModule, and the file of the line that its client has opened. */
+export interface EventServiceData extends ThreadData {
+  module: string
+  file: unknown
+}
+
+/** What the event worker does, through comlink. Binding answers the local port. What is hot does not go through it. */
+export interface EventService {
+  bindUnbound(domid: number): Outcome<number>
+  bindInterdomain(domid: number, port: number): Outcome<number>
+  bindVirq(virq: number): Outcome<number>
+  unbind(port: number): Outcome<null>
+  restrict(domid: number): Outcome<null>
+}

@@ -1,0 +1,36 @@
+/** Hands out a fixed number of turns, in the order they are asked for. */
+export class Semaphore {
+  #free: number
+  readonly #waiting: (() => void)[] = []
+
+  constructor(count: number) {
+    this.#free = count
+  }
+
+  /** @returns true with a turn to {@link give} back; false, without one, when the signal fires first */
+  async take(signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) return false
+    if (this.#free > 0) {
+      this.#free--
+      return true
+    }
+    return new Promise((resolve) => {
+      const mine = (): void => {
+        signal.removeEventListener('abort', abort)
+        resolve(true)
+      }
+      const abort = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(mine), 1)
+        resolve(false)
+      }
+      signal.addEventListener('abort', abort, { once: true })
+      this.#waiting.push(mine)
+    })
+  }
+
+  give(): void {
+    const next = this.#waiting.shift()
+    if (next) next()
+    else this.#free++
+  }
+}

@@ -1,0 +1,109 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { untilAborted } from '../../abort.js'
+import { GrantError } from '../../errors.js'
+import type { EventChannel } from '../../events/event-channel.js'
+import type { GrantOffer } from '../../pages/offer.js'
+import type { PeerState } from '../../pages/peer-status.js'
+import type { Deferred } from './deferred-pages.js'
+import type { DomainExists } from './domain-exists.js'
+import type { StatusPages, StatusSlot } from './status-pages.js'
+
+/** How often the status bytes are looked at, in milliseconds: alone, and beside an event channel that may wake us. */
+const POLL = 20
+const POLL_BESIDE_CHANNEL = 250
+/** How often Xen is asked whether the peer's domain still exists, in milliseconds. */
+const LOOK_FOR_DOMAIN = 1000
+
+/** What one grant knows of its peer. */
+export class PeerWatch {
+  readonly #board: StatusPages
+  readonly #deferred: Deferred
+  readonly #domainExists: DomainExists
+  #slot: Promise<StatusSlot> | undefined
+  #known: StatusSlot | undefined
+  #channel: EventChannel | undefined
+  #over = false
+  #freeing: Promise<void> = Promise.resolve()
+
+  constructor(board: StatusPages, deferred: Deferred, domainExists: DomainExists) {
+    this.#board = board
+    this.#deferred = deferred
+    this.#domainExists = domainExists
+  }
+
+  async status(domid: number, channel: EventChannel | undefined): Promise<GrantOffer['status']> {
+    this.#slot ??= this.#board.slot(domid)
+    let slot: StatusSlot
+    try {
+      slot = await this.#slot
+    } catch (error) {
+      this.#slot = undefined
+      throw error
+    }
+    if (this.#over) {
+      // Taken back while the status page was on its way.
+      await slot.free()
+      throw new GrantError('ERR_GRANTS_UNSHARED', 'the grant was unshared while it was being offered')
+    }
+    this.#known = slot
+    this.#channel = channel ?? this.#channel
+    const { ref, offset } = this.#known
+    return this.#channel ? { ref, offset, port: this.#channel.port } : { ref, offset }
+  }
+
+  get state(): PeerState {
+    return this.#known?.state() ?? 'unknown'
+  }
+
+  /**
+   * Resolves when the peer has mapped the grant and let go of it, when its domain is gone, or when nothing can be known.
+   */
+  async released(signal: AbortSignal | undefined): Promise<PeerState> {
+    let looked = Number.NEGATIVE_INFINITY
+    for (;;) {
+      const { state } = this
+      if (state === 'released' || state === 'unknown') return state
+      if (performance.now() - looked >= LOOK_FOR_DOMAIN) {
+        await untilAborted(this.#lookForDomain(), signal)
+        looked = performance.now()
+      } else {
+        await this.#change(signal)
+      }
+    }
+  }
+
+  async #lookForDomain(): Promise<void> {
+    const slot = this.#known
+    if (slot && (await this.#domainExists(slot.domid)) === false) slot.domainGone()
+  }
+
+  async #change(signal: AbortSignal | undefined): Promise<void> {
+    const stop = new AbortController()
+    const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal
+    const looks: Promise<unknown>[] = [
+      delay(this.#channel ? POLL_BESIDE_CHANNEL : POLL, undefined, { signal: both }),
+    ]
+    if (this.#channel) looks.push(this.#channel.wait({ signal: both }))
+    for (const look of looks) look.catch(() => {})
+    try {
+      await untilAborted(Promise.race(looks), signal)
+    } finally {
+      stop.abort()
+    }
+  }
+
+  /** The grant has been taken back. What the peer still maps is counted until it lets go. */
+  end(pages: number): void {
+    this.#over = true
+    const slot = this.#known
+    if (!slot) return
+    this.#known = undefined
+    if (slot.state() === 'mapped') this.#deferred.add(pages, slot)
+    else this.#freeing = slot.free()
+  }
+
+  /** Resolves when what {@link end} gives back has been given back. */
+  ended(): Promise<void> {
+    return this.#freeing
+  }
+}

@@ -1,0 +1,115 @@
+import { PAGE_SIZE } from '../../abi.js'
+import { type PeerState, peerState, StatusByte } from '../../pages/peer-status.js'
+
+/** Two bytes in a status page, for as long as somebody wants to know. */
+export interface StatusSlot {
+  /** Reference of the status page. */
+  readonly ref: number
+  readonly offset: number
+  readonly domid: number
+  /** What the peer says at the moment. */
+  state(): PeerState
+  /**
+   * The domain is gone, and its kernel with it, before it could clear the byte: does it in its stead. A later domain of
+   * the same number that maps the grant sets it again.
+   */
+  domainGone(): void
+  /** Resolves when the page is given back too, if this was its last slot. Idempotent, never rejects. */
+  free(): Promise<void>
+}
+
+/** What it needs of the grant of such a page. */
+export interface StatusGrant {
+  readonly refs: Uint32Array
+  readonly bytes: Uint8Array
+  unshare(): Promise<void>
+}
+
+interface StatusPage {
+  grant: StatusGrant
+  free: number[]
+  used: number
+}
+
+const SLOTS = PAGE_SIZE / StatusByte.size
+
+/** Status pages of one thread: one per domain for the first 2048 grants offered to it, given back with the last. */
+export class StatusPages {
+  readonly #share: (domid: number) => Promise<StatusGrant>
+  readonly #pages = new Map<number, StatusPage[]>()
+  /** Pages on their way, so that offers made at the same moment share one. */
+  readonly #making = new Map<number, Promise<StatusPage>>()
+
+  /** @param share grants one page, writable for the domain */
+  constructor(share: (domid: number) => Promise<StatusGrant>) {
+    this.#share = share
+  }
+
+  async slot(domid: number): Promise<StatusSlot> {
+    let page = this.#withRoom(domid)
+    // Somebody else may take the last slot, or give the page back, while this waits.
+    while (!page) {
+      await this.#make(domid)
+      page = this.#withRoom(domid)
+    }
+    return this.#take(domid, page)
+  }
+
+  #withRoom(domid: number): StatusPage | undefined {
+    return this.#pages.get(domid)?.find(({ free }) => free.length > 0)
+  }
+
+  #make(domid: number): Promise<StatusPage> {
+    let making = this.#making.get(domid)
+    if (!making) {
+      making = this.#share(domid)
+        .then((grant) => {
+          const page = { grant, used: 0, free: Array.from({ length: SLOTS }, (_, i) => SLOTS - 1 - i) }
+          this.#pages.set(domid, [...(this.#pages.get(domid) ?? []), page])
+          return page
+        })
+        .finally(() => this.#making.delete(domid))
+      this.#making.set(domid, making)
+    }
+    return making
+  }
+
+  #take(domid: number, page: StatusPage): StatusSlot {
+    const { grant } = page
+    const index = page.free.pop()!
+    const offset = index * StatusByte.size
+    page.used++
+    // Left by an earlier grant, or written by a peer that was told of the page.
+    grant.bytes.fill(0, offset, offset + StatusByte.size)
+    let freed = false
+    return {
+      ref: grant.refs[0]!,
+      offset,
+      domid,
+      domainGone: () => {
+        grant.bytes[offset + StatusByte.live] = 0
+        grant.bytes[offset + StatusByte.seen] = 1
+      },
+      state: () => {
+        const { bytes } = grant
+        // Each read once: the peer may write between two looks.
+        return peerState(bytes[offset + StatusByte.live], bytes[offset + StatusByte.seen])
+      },
+      free: async () => {
+        if (freed) return
+        freed = true
+        page.free.push(index)
+        page.used--
+        if (page.used === 0) await this.#giveBack(domid, page)
+      },
+    }
+  }
+
+  async #giveBack(domid: number, page: StatusPage): Promise<void> {
+    const kept = this.#pages.get(domid)!.filter((other) => other !== page)
+    if (kept.length > 0) this.#pages.set(domid, kept)
+    else this.#pages.delete(domid)
+    // What fails is tried again when the client closes, and reported then.
+    await page.grant.unshare().catch(() => {})
+  }
+}

@@ -1,0 +1,12 @@
+import type { DeviceStats } from './grant-messages.js'
+import type { DeferredStats } from './peer/deferred-pages.js'
+
+/** Numbers of the whole server, and of this thread's use of it. Times are in milliseconds. */
+export interface ClientStats extends DeviceStats {
+  /** Pages of this thread's grants that were taken back while their peer still mapped them. */
+  deferred: DeferredStats
+  /** From share() to its grant, in this thread. */
+  shareLatency: { count: number; p50: number; p99: number; max: number }
+  /** Fills of this thread. `milliseconds` adds up fills that ran side by side. */
+  fills: { count: number; bytes: number; milliseconds: number; bytesPerSecond: number }
+}

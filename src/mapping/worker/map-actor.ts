@@ -1,0 +1,205 @@
+import { PAGE_SIZE, UNMAP_NOTIFY_CLEAR_BYTE, UNMAP_NOTIFY_SEND_EVENT } from '../../abi.js'
+import type { CopySegment, GrantName, MapDevice } from '../../drivers/gntdev/map-device.js'
+import { createPageBuffer, type PageBuffer } from '../../drivers/page-buffer.js'
+import { GrantError } from '../../errors.js'
+import { dropped } from '../../memory/dropped.js'
+import { StatusByte } from '../../pages/peer-status.js'
+import type { MapAnswer, MapRequest } from '../map-messages.js'
+import { cannotMap } from './bad-reference.js'
+
+/** One map of this device. It is given up in two steps, each of which can fail and be tried again. */
+interface Mapping {
+  index: number
+  count: number
+  /** What it is mapped over: kept from V8 until it is not any more. */
+  memory: PageBuffer
+  mapped: boolean
+  /** The driver keeps the references. */
+  known: boolean
+}
+
+interface MapRecord {
+  data: Mapping
+  status: Mapping | undefined
+}
+
+/** The owner of the mapping device: maps and unmaps, one call after the other. */
+export class MapActor {
+  readonly #device: MapDevice
+  readonly #records = new Map<number, MapRecord>()
+  /** Mappings nobody got, and that could not be let go at once. */
+  #strays: Mapping[] = []
+  #nextId = 1
+
+  constructor(device: MapDevice) {
+    this.#device = device
+  }
+
+  map({ names, writable, notify, status }: MapRequest): MapAnswer {
+    const limit = this.#device.limit()
+    const count = names.length / 2
+    if (limit !== undefined && count > limit) {
+      const text = `cannot map ${count} grants at once: the driver allows ${limit} in one mapping (gntdev limit)`
+      throw new GrantError('EINVAL', text, {
+        errno: -22,
+        syscall: 'ioctl',
+        path: this.#device.path,
+        pages: count,
+      })
+    }
+    this.#retryStrays()
+    const undo: (() => void)[] = []
+    try {
+      const watched = status && this.#mapStatus(status, undo)
+      const data = this.#mapData(pairs(names), writable, watched?.memory.address)
+      undo.push(() => this.#discard(data))
+      if (notify) this.#device.setUnmapNotify(data.index + notify.offset, notify.action, notify.port)
+      if (status && watched) this.#announce(watched, status)
+      const id = this.#nextId++
+      this.#records.set(id, { data, status: watched })
+      return { id, buffer: data.memory.buffer, status: watched?.memory.buffer }
+    } catch (error) {
+      for (const step of undo.reverse()) step()
+      throw error
+    }
+  }
+
+  /** @param below of the status page: a dying process is unmapped from low to high addresses, and the data has to go first */
+  #mapData(names: GrantName[], writable: boolean, below = Number.POSITIVE_INFINITY): Mapping {
+    try {
+      return this.#mmap(names, writable, createBelow(below, names.length))
+    } catch (error) {
+      throw cannotMap(this.#device.path, names, writable, error, (some) => this.#mappable(some, writable))
+    }
+  }
+
+  #mapStatus({ domid, ref }: NonNullable<MapRequest['status']>, undo: (() => void)[]): Mapping {
+    const mapping = this.#mmap([{ domid, ref }], true)
+    undo.push(() => this.#discard(mapping))
+    return mapping
+  }
+
+  /** Armed before it says 'mapped': if this process dies in between, nothing is claimed that nobody takes back. */
+  #announce({ index, memory }: Mapping, { offset, port }: { offset: number; port: number }): void {
+    const action = UNMAP_NOTIFY_CLEAR_BYTE | (port === 0 ? 0 : UNMAP_NOTIFY_SEND_EVENT)
+    this.#device.setUnmapNotify(index + offset + StatusByte.live, action, port)
+    const view = new Uint8Array(memory.buffer, 0, PAGE_SIZE)
+    Atomics.store(view, offset + StatusByte.live, 1)
+    Atomics.store(view, offset + StatusByte.seen, 1)
+  }
+
+  #mmap(names: GrantName[], writable: boolean, memory = createPageBuffer(names.length)): Mapping {
+    const count = names.length
+    const index = this.#device.map(names)
+    const mapping: Mapping = { index, count, memory, mapped: false, known: true }
+    try {
+      this.#device.mmap(index, count, writable, memory)
+      mapping.mapped = true
+      return mapping
+    } catch (error) {
+      this.#discard(mapping)
+      dropped(count * PAGE_SIZE)
+      throw error
+    }
+  }
+
+  #mappable(names: GrantName[], writable: boolean): boolean {
+    try {
+      this.#discard(this.#mmap(names, writable))
+      return true
+    } catch (error) {
+      if (error instanceof GrantError && error.code === 'EINVAL' && error.syscall === 'mmap') return false
+      throw error
+    }
+  }
+
+  #release(mapping: Mapping): void {
+    const { count, memory } = mapping
+    if (mapping.mapped) {
+      this.#device.munmap(memory.address, count * PAGE_SIZE)
+      mapping.mapped = false
+      dropped(count * PAGE_SIZE)
+    }
+    if (mapping.known) this.#device.unmap(mapping.index, mapping.count)
+    mapping.known = false
+  }
+
+  /** For what nobody waits for: what fails is tried again later. */
+  #discard(mapping: Mapping): void {
+    this.#strays.push(mapping)
+    this.#retryStrays()
+  }
+
+  #retryStrays(): void {
+    this.#strays = this.#strays.filter((mapping) => {
+      try {
+        this.#release(mapping)
+        return false
+      } catch {
+        return true
+      }
+    })
+  }
+
+  /** A step that fails leaves the rest as it is, and can be tried again from there. */
+  unmap(id: number): void {
+    const { data, status } = this.#get(id)
+    this.#release(data)
+    // After the data: this is what tells the granter that all of it is gone.
+    if (status) this.#release(status)
+    this.#records.delete(id)
+  }
+
+  setUnmapNotify(id: number, offset: number, action: number, port: number): void {
+    const { data } = this.#get(id)
+    this.#device.setUnmapNotify(data.index + offset, action, port)
+  }
+
+  copy(segments: CopySegment[]): Int16Array {
+    return this.#device.copy(segments)
+  }
+
+  /** Everything goes, whether or not somebody still has a view of it. */
+  close(): void {
+    for (const id of [...this.#records.keys()]) {
+      if (!this.#unmapped(id)) this.#unmapped(id)
+    }
+    this.#retryStrays()
+    this.#device.close()
+  }
+
+  /** One that cannot be unmapped must not keep the others, nor the device open. */
+  #unmapped(id: number): boolean {
+    try {
+      this.unmap(id)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  #get(id: number): MapRecord {
+    const record = this.#records.get(id)
+    if (!record) throw new GrantError('ERR_GRANTS_UNSHARED', `mapping ${id} has been unmapped`)
+    return record
+  }
+}
+
+/** Linux puts new memory below what there is, unless something has left room above: that is used up then. */
+function createBelow(limit: number, pages: number): PageBuffer {
+  const above: PageBuffer[] = []
+  for (;;) {
+    const memory = createPageBuffer(pages)
+    if (memory.address < limit || above.length === TRIES) return memory
+    above.push(memory)
+  }
+}
+
+const TRIES = 64
+
+function pairs(names: Uint32Array): GrantName[] {
+  return Array.from({ length: names.length / 2 }, (_, i) => ({
+    domid: names[2 * i]!,
+    ref: names[2 * i + 1]!,
+  }))
+}

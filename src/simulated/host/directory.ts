@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto'
+import {
+  accessSync,
+  constants as fsConstants,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { constants, tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { outOfRange } from '../../arguments.js'
+import { systemCallError } from '../../errors.js'
+import { files } from '../wire/protocol.js'
+import { isAbandoned, ownerText } from './owner.js'
+
+/** sun_path of struct sockaddr_un, without its terminating zero. */
+const MAX_SOCKET_PATH = 107
+
+/** Directories made by this thread and not removed yet. */
+const made = new Set<string>()
+
+/**
+ * Makes the directory of a simulated Xen, mode 0700, with its `owner`. Directories next to it whose processes have ended
+ * without removing them are removed.
+ *
+ * @param path where; by default under a folder of this user's in memory
+ * @returns its absolute path
+ * @throws GrantError EADDRINUSE: it exists and is in use, or is not a simulated Xen's. RangeError: too long for a socket
+ */
+export function makeDirectory(path?: string): string {
+  const directory = path === undefined ? join(userFolder(), uniqueName()) : resolve(path)
+  const bytes = Buffer.byteLength(join(directory, files.socket))
+  if (bytes > MAX_SOCKET_PATH)
+    throw outOfRange(
+      'options.path',
+      `short: at most ${MAX_SOCKET_PATH} bytes with '/${files.socket}'`,
+      directory,
+    )
+  if (path === undefined) removeAbandoned(join(directory, '..'))
+  else if (isAbandoned(directory)) remove(directory)
+  try {
+    mkdirSync(directory, { mode: 0o700 })
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+    const what = `cannot make ${directory}, which exists: it belongs to a living simulated Xen, or to something else`
+    throw systemCallError(constants.errno.EADDRINUSE, 'mkdir', what, { path: directory, cause: error })
+  }
+  if (made.size === 0) process.on('exit', removeMade)
+  made.add(directory)
+  writeFileSync(join(directory, files.owner), ownerText(), { flag: 'wx', mode: 0o600 })
+  return directory
+}
+
+export function removeDirectory(directory: string): void {
+  made.delete(directory)
+  if (made.size === 0) process.off('exit', removeMade)
+  remove(directory)
+}
+
+function removeMade(): void {
+  for (const directory of made) remove(directory)
+}
+
+function remove(directory: string): void {
+  rmSync(directory, { recursive: true, force: true })
+}
+
+function removeAbandoned(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const directory = join(folder, name)
+    if (isAbandoned(directory)) remove(directory)
+  }
+}
+
+/** The folder for all of this user's, in memory if possible. Others can write next to it, hence the check. */
+function userFolder(): string {
+  const uid = process.getuid?.() ?? 0
+  const folder = join(memoryFileSystem(), `xen-grants-${uid}`)
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const found = lstatSync(folder)
+  if (!found.isDirectory() || found.uid !== uid || (found.mode & 0o077) !== 0) {
+    const what = `${folder} is not a private directory of this user: remove it, or pass options.path`
+    throw systemCallError(constants.errno.EACCES, 'mkdir', what, { path: folder })
+  }
+  return folder
+}
+
+function memoryFileSystem(): string {
+  try {
+    accessSync('/dev/shm', fsConstants.W_OK)
+    return '/dev/shm'
+  } catch {
+    // Not there or not for this user: a disk does too, if slower.
+    return tmpdir()
+  }
+}
+
+function uniqueName(): string {
+  return `${process.pid}-${randomBytes(4).toString('hex')}`
+}
