@@ -33,17 +33,13 @@ function setUp(...ports: number[]) {
   const delivery = new Delivery(line)
   const errors: string[] = []
   delivery.report = ({ code }) => errors.push(code)
-  const channel = (port: number): EventChannel =>
+  const add = (port: number, overflows = delivery.overflows): EventChannel =>
     new EventChannel(port, {
+      opened: (control) => delivery.add(control, overflows),
       notify: (port) => line.notify(port),
       unbind: async (port) => delivery.remove(port),
       waiting: (change) => delivery.waiting(change),
     })
-  const add = (port: number, overflows = delivery.overflows): EventChannel => {
-    const added = channel(port)
-    delivery.add(added, overflows)
-    return added
-  }
   return { line, log: line.log, delivery, errors, add, channels: ports.map((port) => add(port)) }
 }
 

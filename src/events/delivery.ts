@@ -1,6 +1,6 @@
 import type { EventLine, EventListener } from '../drivers/evtchn/event-device.js'
 import type { GrantError } from '../errors.js'
-import type { EventChannel } from './event-channel.js'
+import type { ChannelControl } from './event-channel.js'
 
 /**
  * What happens to ports that fire, in the thread of those who listen. A port stays masked until its event has been
@@ -8,7 +8,7 @@ import type { EventChannel } from './event-channel.js'
  */
 export class Delivery implements EventListener {
   readonly #line: EventLine
-  readonly #channels = new Map<number, EventChannel>()
+  readonly #channels = new Map<number, ChannelControl>()
   /** Ports that have fired before the answer to their bind was here: it comes by another way. */
   readonly #early = new Set<number>()
   /** Ports whose event has been delivered, or that could not be unmasked. */
@@ -28,7 +28,7 @@ export class Delivery implements EventListener {
   }
 
   /** @param overflows as it was before the channel was bound */
-  add(channel: EventChannel, overflows: number): void {
+  add(channel: ChannelControl, overflows: number): void {
     this.#channels.set(channel.port, channel)
     // It may have been of a channel that had the port before: an event too many is allowed, one too few is not.
     if (this.#early.delete(channel.port)) channel.deliver()

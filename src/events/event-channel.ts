@@ -14,8 +14,19 @@ export interface WaitOptions {
   signal?: AbortSignal
 }
 
+/** What only the one that owns all channels may do with one. */
+export interface ChannelControl {
+  readonly port: number
+  /** It has fired. */
+  deliver(): void
+  /** Nothing will come any more. */
+  end(error: GrantError): void
+}
+
 /** What a channel needs of the one that owns all channels. */
 export interface ChannelOwner {
+  /** Called once, by the constructor. */
+  opened(control: ChannelControl): void
   notify(port: number): void
   unbind(port: number): Promise<void>
   /** While somebody waits, the process is kept alive. */
@@ -55,6 +66,7 @@ export class EventChannel extends EventEmitter<EventChannelEvents> implements As
     ;(this as EventEmitter).on('removeListener', (name) => {
       if (name === 'event' && this.listenerCount('event') === 0) this.#listen(false)
     })
+    owner.opened({ port, deliver: () => this.#deliver(), end: (error) => this.#end(error) })
   }
 
   /**
@@ -116,7 +128,7 @@ export class EventChannel extends EventEmitter<EventChannelEvents> implements As
   /** Unbinds the port. An unmap notification that names it still fires. Whoever waits is told. Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return
-    this.end(closedError())
+    this.#end(closedError())
     await this.#owner.unbind(this.port)
   }
 
@@ -124,14 +136,12 @@ export class EventChannel extends EventEmitter<EventChannelEvents> implements As
     await this.close()
   }
 
-  /** @internal */
-  deliver(): void {
+  #deliver(): void {
     const woken = this.#wake((waiter) => waiter.resolve())
     if (!this.emit('event') && !woken) this.#pending = true
   }
 
-  /** @internal */
-  end(error: GrantError): void {
+  #end(error: GrantError): void {
     if (this.#closed) return
     this.#closed = error
     this.#listen(false)

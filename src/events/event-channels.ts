@@ -7,6 +7,7 @@ import { resolveDevice } from '../drivers/resolve-device.js'
 import { assertSupported } from '../drivers/support.js'
 import { closedError, type GrantError } from '../errors.js'
 import { DeviceThread } from '../threads/device-thread.js'
+import { announceEnd, Lifecycle } from '../threads/lifecycle.js'
 import { ServiceLine } from '../threads/service-client.js'
 import type { Outcome, ThreadData } from '../threads/thread-messages.js'
 import { Delivery } from './delivery.js'
@@ -38,17 +39,15 @@ interface EventChannelsEvents {
  */
 export class EventChannels extends EventEmitter<EventChannelsEvents> {
   readonly #line: EventLine
-  readonly #thread: DeviceThread
   readonly #service: ServiceLine<EventService>
   readonly #delivery: Delivery
-  #closing: Promise<void> | undefined
+  readonly #lifecycle = new Lifecycle()
   #lineClosed: Promise<void> | undefined
 
   private constructor(line: EventLine, delivery: Delivery, thread: DeviceThread) {
     super()
     this.#line = line
     this.#delivery = delivery
-    this.#thread = thread
     this.#service = new ServiceLine<EventService>(thread)
     delivery.report = (error) => this.emit('error', error)
     thread.once('end', (died) => void this.#afterEnd(died))
@@ -99,7 +98,7 @@ export class EventChannels extends EventEmitter<EventChannelsEvents> {
   /** Gives up every right but to bind to `domid`. One way. @throws GrantError EINVAL for domain 0, EACCES */
   async restrict(domid: number): Promise<void> {
     checkInteger('domid', domid, 0, 0xffff)
-    this.#mustBeOpen()
+    this.#lifecycle.mustBeOpen()
     await this.#service.call((service) => service.restrict(domid))
   }
 
@@ -108,26 +107,24 @@ export class EventChannels extends EventEmitter<EventChannelsEvents> {
       service: Parameters<Parameters<ServiceLine<EventService>['call']>[0]>[0],
     ) => Promise<Outcome<number>>,
   ) {
-    this.#mustBeOpen()
+    this.#lifecycle.mustBeOpen()
     const { overflows } = this.#delivery
     const port = await this.#service.call(bind)
-    const channel = new EventChannel(port, {
+    return new EventChannel(port, {
+      opened: (control) => this.#delivery.add(control, overflows),
       notify: (port) => this.#line.notify(port),
       unbind: async (port) => {
         this.#delivery.remove(port)
-        if (!this.#closing && !this.#thread.died) await this.#service.call((service) => service.unbind(port))
+        if (!this.#lifecycle.closing && !this.#lifecycle.lost)
+          await this.#service.call((service) => service.unbind(port))
       },
       waiting: (change) => this.#delivery.waiting(change),
     })
-    this.#delivery.add(channel, overflows)
-    return channel
   }
 
   /** Unbinds every port. Whoever waits is told. */
   async close(): Promise<void> {
-    if (this.#thread.died) return
-    this.#closing ??= this.#close()
-    await this.#closing
+    await this.#lifecycle.close(() => this.#close())
   }
 
   async #close(): Promise<void> {
@@ -140,17 +137,12 @@ export class EventChannels extends EventEmitter<EventChannelsEvents> {
     await this.close()
   }
 
-  #mustBeOpen(): void {
-    if (this.#thread.died) throw this.#thread.died
-    if (this.#closing) throw closedError()
-  }
-
   /** Only now: the worker has borrowed what the line owns. */
   async #afterEnd(died: GrantError | undefined): Promise<void> {
+    if (died) this.#lifecycle.lose(died)
     this.#delivery.end(died ?? closedError())
     this.#lineClosed = this.#line.close()
     await this.#lineClosed
-    this.emit('close')
-    if (died) this.emit('error', died)
+    announceEnd(this, died)
   }
 }

@@ -1,4 +1,4 @@
-import type { PagesContext } from '../pages/shared-pages.js'
+import type { PagesContext } from '../pages/pages-work.js'
 import type { Connection } from './device-connection.js'
 import type { OpenGrants } from './open-grants.js'
 import type { Deferred } from './peer/deferred-pages.js'
@@ -15,7 +15,7 @@ export interface ClientContext extends PagesContext {
   readonly grants: OpenGrants
   /** Memory of grants that came too late for who had asked for them. */
   readonly unclaimed: Set<SharedArrayBuffer>
-  readonly board: StatusPages
+  readonly statusPages: StatusPages
   readonly deferred: Deferred
   readonly domainExists: DomainExists
 }

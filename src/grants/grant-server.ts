@@ -3,13 +3,14 @@ import { EventEmitter } from 'node:events'
 import { MessageChannel, type MessagePort, threadId } from 'node:worker_threads'
 import { publish } from '../diagnostics.js'
 import { assertSupported } from '../drivers/support.js'
-import { closedError, diedError, type GrantError } from '../errors.js'
+import { diedError, type GrantError } from '../errors.js'
 import { type CloseOptions, checkClose } from '../threads/close-options.js'
 import { DeviceThread } from '../threads/device-thread.js'
 import { fromEnvelope } from '../threads/envelope.js'
+import { announceEnd, Lifecycle } from '../threads/lifecycle.js'
 import { acceptOrphans } from '../threads/orphans.js'
+import { ClientCore } from './client-core.js'
 import type { Grant } from './grant.js'
-import { GrantClient } from './grant-client.js'
 import type { DeviceControl, DeviceNotice } from './grant-messages.js'
 import type { GrantHandle } from './handle.js'
 import type { GrantPool, GrantPoolHandle, PoolOptions } from './pool/grant-pool.js'
@@ -29,7 +30,7 @@ interface GrantServerEvents {
 /** A device worker and this thread's line to it. */
 interface Session {
   thread: DeviceThread
-  client: GrantClient
+  client: ClientCore
   ended: Promise<void>
 }
 
@@ -50,9 +51,7 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
   readonly #options: CheckedServerOptions
   #session: Promise<Session>
   #current: Session | undefined
-  #closing: Promise<void> | undefined
-  /** Why there is no worker any more, if that was not asked for. */
-  #failed: Error | undefined
+  readonly #lifecycle = new Lifecycle()
   readonly #deaths: number[] = []
 
   private constructor(options: CheckedServerOptions) {
@@ -84,7 +83,7 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
       const notice = message as DeviceNotice
       if (notice.type === 'error') this.#report(fromEnvelope(notice.error))
     })
-    const client = await GrantClient.connect(connectTo(thread), { fillers })
+    const client = await ClientCore.connect(connectTo(thread), fillers)
     const ended = new Promise<void>((resolve) => {
       thread.once('end', (died) => {
         resolve()
@@ -99,7 +98,7 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
   share(options: ShareOptions): Promise<Grant> {
     // The hot path: without a promise more than it needs.
     const client = this.#current?.client
-    if (client && !client.lost && !this.#closing) return client.share(options)
+    if (client && !client.lost && !this.#lifecycle.closing) return client.share(options)
     return this.#client().then((next) => next.share(options))
   }
 
@@ -118,7 +117,7 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
    * thread shares goes back when it closes its client or exits.
    */
   connect(): MessagePort {
-    this.#mustBeOpen()
+    this.#lifecycle.mustBeOpen()
     if (!this.#current) throw diedError()
     return connectTo(this.#current.thread)
   }
@@ -134,21 +133,20 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
    */
   async close(options?: CloseOptions): Promise<void> {
     const force = checkClose(options)
-    if (this.#failed) return
-    const again = this.#closing !== undefined
-    this.#closing ??= this.#close(force)
+    const again = this.#lifecycle.closing
+    const closed = this.#lifecycle.close(() => this.#close(force))
     if (again && force && this.#current) {
-      void this.#current.client.close({ force })
+      void this.#current.client.close(force)
       this.#current.thread.post({ type: 'close', force } satisfies DeviceControl)
     }
-    await this.#closing
+    await closed
   }
 
   async #close(force: boolean): Promise<void> {
     // One that is just being started is closed as well; one that could not be started has nothing to close.
     const session = await this.#session.catch(() => undefined)
     if (!session) return
-    const client = session.client.close({ force })
+    const client = session.client.close(force)
     // Told at once, so that other threads finish at the same time as this one.
     const ended = session.thread.close({ type: 'close', force } satisfies DeviceControl)
     await client
@@ -159,9 +157,9 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
     await this.close()
   }
 
-  async #client(): Promise<GrantClient> {
+  async #client(): Promise<ClientCore> {
     for (;;) {
-      this.#mustBeOpen()
+      this.#lifecycle.mustBeOpen()
       const { client, ended } = await this.#session
       if (!client.lost) return client
       // The line is dead already, its worker is about to be: the next one serves.
@@ -169,32 +167,27 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
     }
   }
 
-  #mustBeOpen(): void {
-    if (this.#failed) throw this.#failed
-    if (this.#closing) throw closedError()
-  }
-
-  #afterEnd(client: GrantClient, died: GrantError | undefined): void {
+  #afterEnd(client: ClientCore, died: GrantError | undefined): void {
     this.#current = undefined
     if (!died) {
       this.emit('close')
       return
     }
     const cleaned = client.lose(died)
-    if (!this.#closing && this.#options.restart && !this.#tooOften()) {
+    if (!this.#lifecycle.closing && this.#options.restart && !this.#tooOften()) {
       this.#session = cleaned.then(() => this.#start())
       this.#session.catch((error) => this.#giveUp(error))
       void cleaned.then(() => this.#report(died))
       return
     }
-    this.#failed = died
+    this.#lifecycle.lose(died)
     void cleaned.then(() => this.#giveUp(died))
   }
 
   #giveUp(error: Error): void {
-    this.#failed = error
-    this.emit('close')
-    this.#report(error)
+    this.#lifecycle.lose(error)
+    publish('xen-grants:error', () => ({ operation: 'device worker', error }))
+    announceEnd(this, error)
   }
 
   #report(error: Error): void {

@@ -4,6 +4,7 @@ import type { ClientContext } from './client-context.js'
 import type { Pending } from './device-connection.js'
 import { Grant } from './grant.js'
 import { Op, ShareFlag } from './grant-messages.js'
+import { GrantWork } from './grant-work.js'
 import type { CheckedShare } from './share-options.js'
 
 /** The client that shares. */
@@ -65,7 +66,7 @@ export class PendingShare implements Pending {
       const milliseconds = performance.now() - this.#began
       publish('xen-grants:share', () => ({ id, domid, pages, writable, milliseconds }))
     }
-    this.#resolve(new Grant({ id, buffer, domid, writable, refs, owner: true }, context))
+    this.#resolve(new Grant(new GrantWork({ id, buffer, domid, writable, refs, owner: true }, context)))
   }
 
   failed(error: unknown): void {

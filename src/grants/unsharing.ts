@@ -11,12 +11,12 @@ export interface Unsharable {
   /** Whether this thread shared it, or attached to it. */
   readonly owner: boolean
   readonly connection: Connection
-  readonly work: InFlight
+  readonly inFlight: InFlight
   /** The pages are back with the driver. */
   gaveBack(force: boolean): void
   /** They are not: what the caller is told. */
   failedToEnd(error: unknown): void
-  /** The grant is this thread's no more. */
+  /** The grant no longer belongs to this thread. */
   ended(): void
 }
 
@@ -66,12 +66,12 @@ export class Unsharing implements Pending {
 
   #inOrder(flags: number, signal: AbortSignal | undefined): Promise<void> {
     this.#state = 'leaving'
-    return this.#grant.work.busy ? this.#whenIdle(flags, signal) : this.#giveBack(flags, signal)
+    return this.#grant.inFlight.busy ? this.#whenIdle(flags, signal) : this.#giveBack(flags, signal)
   }
 
   async #whenIdle(flags: number, signal: AbortSignal | undefined): Promise<void> {
     try {
-      await untilAborted(this.#grant.work.idle(), signal)
+      await untilAborted(this.#grant.inFlight.idle(), signal)
     } catch (error) {
       this.#orderly = undefined
       this.#afterFailure(error, signal)
@@ -139,9 +139,9 @@ export class Unsharing implements Pending {
   }
 
   async #force(flags: number): Promise<void> {
-    const { id, connection, work } = this.#grant
+    const { id, connection, inFlight } = this.#grant
     this.#state = 'leaving'
-    work.abort(this.#unshared())
+    inFlight.abort(this.#unshared())
     try {
       await connection.request(Op.unshare, id, flags)
       if ((this.#state as State) !== 'gone') this.#grant.gaveBack(true)
@@ -157,8 +157,8 @@ export class Unsharing implements Pending {
   /** A thread that has attached gives back its lease; the pages are the owner's to take back. */
   async #leave(force: boolean): Promise<void> {
     this.#state = 'leaving'
-    if (force) this.#grant.work.abort(this.#unshared())
-    await this.#grant.work.idle()
+    if (force) this.#grant.inFlight.abort(this.#unshared())
+    await this.#grant.inFlight.idle()
     // Asked twice, or taken away meanwhile: the lease is another's to return, and must not be returned twice.
     if ((this.#state as State) === 'gone') return
     this.#gone()
@@ -170,7 +170,7 @@ export class Unsharing implements Pending {
   revoked(reason: GrantError): void {
     if (this.#state === 'gone') return
     this.#reason = reason
-    this.#grant.work.abort(reason)
+    this.#grant.inFlight.abort(reason)
     this.#gone()
   }
 

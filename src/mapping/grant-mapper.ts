@@ -9,12 +9,14 @@ import { checkFillers, IN_PLACE_BELOW } from '../fill/filler-options.js'
 import { FillerPool } from '../fill/pool.js'
 import { type CloseOptions, checkClose } from '../threads/close-options.js'
 import { DeviceThread } from '../threads/device-thread.js'
+import { announceEnd, Lifecycle } from '../threads/lifecycle.js'
 import { cleanUp } from '../threads/orphans.js'
 import { ServiceLine } from '../threads/service-client.js'
 import { type CopyOptions, type CopyResult, checkSegments, copyResults } from './copy.js'
 import type { MapAnswer, MapService } from './map-messages.js'
 import type { MappedContext } from './mapped-context.js'
 import { MappedGrant } from './mapped-grant.js'
+import { MappedWork } from './mapped-work.js'
 import { type CheckedMap, checkMap, type MapOptions, type MapperOptions } from './mapper-options.js'
 
 interface GrantMapperEvents {
@@ -26,13 +28,11 @@ interface GrantMapperEvents {
 
 /** The other end: maps what other domains have granted to this one, through gntdev, in a worker of its own. */
 export class GrantMapper extends EventEmitter<GrantMapperEvents> {
-  readonly #thread: DeviceThread
   readonly #context: MappedContext
-  #closing: Promise<void> | undefined
+  readonly #lifecycle = new Lifecycle()
 
   private constructor(thread: DeviceThread, context: MappedContext) {
     super()
-    this.#thread = thread
     this.#context = context
     thread.once('end', (died) => this.#afterEnd(died))
   }
@@ -74,7 +74,7 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
   map(options: MapOptions): Promise<MappedGrant<true> | MappedGrant<false>>
   async map(options: MapOptions): Promise<MappedGrant<true> | MappedGrant<false>> {
     const checked = checkMap(options)
-    this.#mustBeOpen()
+    this.#lifecycle.mustBeOpen()
     const { line } = this.#context
     const channel = await this.#bindOffered(checked)
     const { request } = checked
@@ -87,16 +87,14 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
       await channel?.close().catch(() => {})
     }
     // Closed meanwhile: the worker unmaps what it has mapped, and this must not come to life after that.
-    this.#mustBeOpen()
+    this.#lifecycle.mustBeOpen()
     const { names, writable } = request
-    const mapped = writable
-      ? new MappedGrant({ ...answer, names, writable: true as const }, this.#context)
-      : new MappedGrant({ ...answer, names, writable: false as const }, this.#context)
+    const mapped = new MappedWork({ ...answer, names, writable }, this.#context)
     if (checked.signal?.aborted) {
       await mapped.unmap()
       throw checked.signal.reason
     }
-    return mapped
+    return writable ? new MappedGrant(mapped, true as const) : new MappedGrant(mapped, false as const)
   }
 
   async #bindOffered({ events, port, domid, request }: CheckedMap): Promise<EventChannel | undefined> {
@@ -113,7 +111,7 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
    */
   async copy(segments: readonly CopyOptions[]): Promise<CopyResult[]> {
     const copy = checkSegments(segments)
-    this.#mustBeOpen()
+    this.#lifecycle.mustBeOpen()
     if (copy.segments.length === 0) return []
     const statuses = await this.#context.line.call((service) => service.copy(copy.segments))
     copy.deliver(statuses)
@@ -123,11 +121,10 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
   /** Unmaps everything and closes the device. Waits for fills and runs; with force it aborts them. */
   async close(options?: CloseOptions): Promise<void> {
     const force = checkClose(options)
-    if (this.#thread.died) return
-    if (this.#closing && force)
-      for (const grant of this.#context.mapped) void grant.unmap({ force }).catch(() => {})
-    this.#closing ??= this.#close(force)
-    await this.#closing
+    const again = this.#lifecycle.closing
+    const closed = this.#lifecycle.close(() => this.#close(force))
+    if (again && force) for (const grant of this.#context.mapped) grant.unmap({ force }).catch(() => {})
+    await closed
   }
 
   async #close(force: boolean): Promise<void> {
@@ -142,28 +139,18 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
     await this.close()
   }
 
-  #mustBeOpen(): void {
-    if (this.#thread.died) throw this.#thread.died
-    if (this.#closing) throw closedError()
-  }
-
   #afterEnd(died: GrantError | undefined): void {
     const mapped = [...this.#context.mapped]
     const orphans = mapped.flatMap((grant) => grant.orphans)
     for (const grant of mapped) grant.lost(died ?? closedError())
-    if (died)
-      void cleanUp(orphans).then(
-        () => this.#over(died),
-        (error) => this.#over(error),
-      )
-    else this.emit('close')
-  }
-
-  #over(error: Error): void {
-    // Not in a promise: what an emitter throws, since nobody listens, is an uncaught exception and not a rejection.
-    queueMicrotask(() => {
+    if (!died) {
       this.emit('close')
-      this.emit('error', error)
-    })
+      return
+    }
+    this.#lifecycle.lose(died)
+    void cleanUp(orphans).then(
+      () => announceEnd(this, died),
+      (error) => announceEnd(this, error),
+    )
   }
 }

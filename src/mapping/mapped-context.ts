@@ -1,5 +1,5 @@
 import type { GrantError } from '../errors.js'
-import type { PagesContext } from '../pages/shared-pages.js'
+import type { PagesContext } from '../pages/pages-work.js'
 import type { ServiceLine } from '../threads/service-client.js'
 import type { MapAnswer, MapService } from './map-messages.js'
 
