@@ -10,6 +10,7 @@ export const ROWS = [
   ['cli'],
   ['index.ts'],
   ['diagnosis'],
+  ['xen.ts'],
   // What runs in workers: imported by the entries in workers/ only.
   ['grants/worker', 'mapping/worker', 'events/worker'],
   ['grants'],

@@ -1,0 +1,143 @@
+import { checkOptions, checkSignal, invalidArgType } from './arguments.js'
+import type { DeviceDescriptor } from './drivers/descriptor.js'
+import { eventDescriptor } from './drivers/evtchn/event-device.js'
+import { deviceDescriptor } from './drivers/gntalloc/grant-device.js'
+import { mapDescriptor } from './drivers/gntdev/map-device.js'
+import { assertSupported } from './drivers/support.js'
+import { EventChannels } from './events/event-channels.js'
+import { GrantServer } from './grants/grant-server.js'
+import type { ServerOptions } from './grants/server-options.js'
+import { GrantMapper } from './mapping/grant-mapper.js'
+import type { MapperOptions } from './mapping/mapper-options.js'
+import { type CloseOptions, checkClose } from './threads/close-options.js'
+import { Lifecycle } from './threads/lifecycle.js'
+
+/** Stands for a domain whose devices are not this machine's: a SimulatedXen, or one of its domains. */
+export interface DomainStandIn {
+  readonly [deviceDescriptor]: DeviceDescriptor
+  readonly [mapDescriptor]: DeviceDescriptor
+  readonly [eventDescriptor]: DeviceDescriptor
+}
+
+export interface XenOptions {
+  /** The domain whose devices are opened. Default: the one this machine is. */
+  on?: DomainStandIn
+  /** For {@link Xen.grants}. */
+  grants?: Omit<ServerOptions, 'device' | 'signal'>
+  /** For {@link Xen.mapper}. */
+  mapper?: Omit<MapperOptions, 'device' | 'signal'>
+  /** Aborts what is being opened, and keeps more from being opened. What is open stays open. */
+  signal?: AbortSignal
+}
+
+/** A part, from the first call that wants it until it is closed or lost. */
+interface Part {
+  close(options?: CloseOptions): Promise<void>
+  once(event: 'close', listener: () => void): unknown
+}
+
+/**
+ * Everything of one domain: its grants, its mapper, its event channels. Each part is opened when it is first asked for, and
+ * opened anew when it is asked for after it has been closed by itself or its worker has died. They are closed together.
+ *
+ * Each part emits its own 'error', as it does when it is opened by itself: listen for it where you ask for the part.
+ */
+export class Xen {
+  readonly #options: XenOptions
+  readonly #lifecycle = new Lifecycle()
+  readonly #parts = new Map<string, Promise<Part>>()
+
+  private constructor(options: XenOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Opens nothing yet.
+   * @throws GrantError ERR_GRANTS_UNSUPPORTED off Linux; TypeError for bad options; the signal's reason
+   */
+  static async open(options?: XenOptions): Promise<Xen> {
+    const checked = checkOptions<XenOptions>('options', options, ['on', 'grants', 'mapper', 'signal'])
+    const { on, signal } = checked
+    if (on !== undefined && !isDomain(on))
+      throw invalidArgType('options.on', 'a SimulatedXen or one of its domains', on)
+    checkSignal('options.signal', signal)
+    assertSupported()
+    signal?.throwIfAborted()
+    return new Xen({ ...checked })
+  }
+
+  /** @throws what `GrantServer.open` throws; GrantError ERR_GRANTS_CLOSED */
+  grants(): Promise<GrantServer> {
+    return this.#part('grants', (common) => GrantServer.open({ ...this.#options.grants, ...common }))
+  }
+
+  /** @throws what `GrantMapper.open` throws; GrantError ERR_GRANTS_CLOSED */
+  mapper(): Promise<GrantMapper> {
+    return this.#part('mapper', (common) => GrantMapper.open({ ...this.#options.mapper, ...common }))
+  }
+
+  /** @throws what `EventChannels.open` throws; GrantError ERR_GRANTS_CLOSED */
+  events(): Promise<EventChannels> {
+    return this.#part('events', (common) => EventChannels.open(common))
+  }
+
+  async #part<T extends Part>(
+    name: string,
+    open: (common: { device?: DomainStandIn; signal?: AbortSignal }) => Promise<T>,
+  ): Promise<T> {
+    this.#lifecycle.mustBeOpen()
+    const { on, signal } = this.#options
+    let part = this.#parts.get(name) as Promise<T> | undefined
+    if (!part) {
+      part = open({ ...(on && { device: on }), ...(signal && { signal }) })
+      this.#parts.set(name, part)
+      const forget = (): void => {
+        if (this.#parts.get(name) === part) this.#parts.delete(name)
+      }
+      part.then((opened) => opened.once('close', forget), forget)
+    }
+    const opened = await part
+    // Closed while it was being opened: what close() has ended must not be handed out.
+    this.#lifecycle.mustBeOpen()
+    return opened
+  }
+
+  /**
+   * Closes what has been opened, grants and mapper first: they use event channels.
+   * @param options as for each of them
+   * @throws what closing one of them threw, when all are closed
+   */
+  close(options?: CloseOptions): Promise<void> {
+    const force = checkClose(options)
+    const again = this.#lifecycle.closing
+    const closed = this.#lifecycle.close(() => this.#close(force))
+    if (again && force) for (const name of ['grants', 'mapper']) this.#closePart(name, force).catch(() => {})
+    return closed
+  }
+
+  async #close(force: boolean): Promise<void> {
+    const first = await Promise.allSettled([
+      this.#closePart('grants', force),
+      this.#closePart('mapper', force),
+    ])
+    const last = await Promise.allSettled([this.#closePart('events', force)])
+    for (const one of [...first, ...last]) if (one.status === 'rejected') throw one.reason
+  }
+
+  async #closePart(name: string, force: boolean): Promise<void> {
+    // One that could not be opened has nothing to close.
+    const part = await this.#parts.get(name)?.catch(() => undefined)
+    if (part instanceof EventChannels) await part.close()
+    else await part?.close({ force })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
+
+function isDomain(value: unknown): value is DomainStandIn {
+  if (typeof value !== 'object' || value === null) return false
+  const stand = value as Partial<DomainStandIn>
+  return Boolean(stand[deviceDescriptor] && stand[mapDescriptor] && stand[eventDescriptor])
+}
