@@ -52,7 +52,7 @@ describe('diagnostics channels', () => {
       ['share', await rejection(server.share({ domid: 7, pages: 11 }))],
       ['setUnmapNotify', await rejection(grant.setUnmapNotify({ port: 4000 }))],
     ]
-    await world.xen.failNext('munmap', 'ENOMEM')
+    await world.xen.failNext('gntalloc.munmap', 'ENOMEM')
     errors.push(['unshare', await rejection(grant.unshare())])
     await grant.unshare()
     errors.push(['fill', await rejection(grant.fill({ byte: 1 }))])
@@ -67,7 +67,7 @@ describe('diagnostics channels', () => {
     const { GrantClient } = await import('xen-grants')
     const other = await GrantClient.connect(client)
     await other.share({ domid: 7, pages: 1 })
-    for (let i = 0; i < 2; i++) await world.xen.failNext('munmap', 'ENOMEM')
+    for (let i = 0; i < 2; i++) await world.xen.failNext('gntalloc.munmap', 'ENOMEM')
     const failed = once(server, 'error')
     await other.close()
     const [error] = await failed

@@ -32,10 +32,10 @@ async function mapsOn(by = mapper): Promise<void> {
   await mapped.unmap()
 }
 
-const recording = faults({ mapGrants: ['EINVAL', 'ENOMEM', 'EFAULT'] })
-const mapping = faults({ mmapGrants: ['EINVAL', 'ENOMEM', 'EAGAIN'] })
-const arming = faults({ setMapNotify: ['EINVAL', 'ENOENT', 'EFAULT'] })
-const unmapping = faults({ munmap: ['ENOMEM', 'EINVAL'], unmapGrants: ['ENOENT', 'EFAULT'] })
+const recording = faults({ 'gntdev.map': ['EINVAL', 'ENOMEM', 'EFAULT'] })
+const mapping = faults({ 'gntdev.mmap': ['EINVAL', 'ENOMEM', 'EAGAIN'] })
+const arming = faults({ 'gntdev.setUnmapNotify': ['EINVAL', 'ENOENT', 'EFAULT'] })
+const unmapping = faults({ 'gntdev.munmap': ['ENOMEM', 'EINVAL'], 'gntdev.unmap': ['ENOENT', 'EFAULT'] })
 
 describe('map', () => {
   it.each([...recording, ...mapping, ...arming])('rejects when %s fails with %s', async (...fault: Fault) => {
@@ -66,13 +66,13 @@ describe('map', () => {
     await mapsOn()
   })
 
-  it.each([...recording, ...faults({ mmapGrants: ['ENOMEM'] })])(
+  it.each([...recording, ...faults({ 'gntdev.mmap': ['ENOMEM'] })])(
     'says at least what failed first when %s fails with %s in the search',
     async (...fault: Fault) => {
       // The first call is the one that is refused; the fault must not hit before that.
       const refs = [...grant.refs]
       refs[5] = 30_000
-      await world.fail(...(fault[0] === 'mmapGrants' ? [['mmapGrants', 'EINVAL'] as const] : []), fault)
+      await world.fail(...(fault[0] === 'gntdev.mmap' ? [['gntdev.mmap', 'EINVAL'] as const] : []), fault)
       const error = await rejection(mapper.map({ domid: 0, refs }))
       expect([fault[1], 'EINVAL']).toContain(error.code)
       await mapsOn()
@@ -125,7 +125,7 @@ describe('a mapper', () => {
     await closing.close({ force })
   })
 
-  it.each(faults({ openMap: ['EACCES', 'ENOMEM'] }))(
+  it.each(faults({ 'gntdev.open': ['EACCES', 'ENOMEM'] }))(
     'does not open when %s fails with %s',
     async (...fault: Fault) => {
       await world.fail(fault)
@@ -133,7 +133,7 @@ describe('a mapper', () => {
     },
   )
 
-  it.each(faults({ copy: ['EINVAL', 'EFAULT'] }))(
+  it.each(faults({ 'gntdev.copy': ['EINVAL', 'EFAULT'] }))(
     'rejects a copy when %s fails with %s',
     async (...fault: Fault) => {
       const segments = [{ source: { domid: 0, ref: grant.refs[0]! }, target: new Uint8Array(16) }]
@@ -146,16 +146,16 @@ describe('a mapper', () => {
 
 describe('event channels', () => {
   const binding = faults({
-    bindUnbound: ['EACCES', 'ENOSPC', 'ENOMEM'],
-    bindInterdomain: ['EACCES', 'ESRCH', 'EINVAL', 'ENOSPC'],
-    bindVirq: ['EACCES', 'EINVAL', 'EEXIST'],
-    restrict: ['EACCES', 'EINVAL'],
+    'evtchn.bindUnbound': ['EACCES', 'ENOSPC', 'ENOMEM'],
+    'evtchn.bindInterdomain': ['EACCES', 'ESRCH', 'EINVAL', 'ENOSPC'],
+    'evtchn.bindVirq': ['EACCES', 'EINVAL', 'EEXIST'],
+    'evtchn.restrict': ['EACCES', 'EINVAL'],
   })
   const uses = {
-    bindUnbound: () => here.bindUnbound(7),
-    bindInterdomain: () => here.bindInterdomain(7, 1),
-    bindVirq: () => here.bindVirq(3),
-    restrict: () => here.restrict(7),
+    'evtchn.bindUnbound': () => here.bindUnbound(7),
+    'evtchn.bindInterdomain': () => here.bindInterdomain(7, 1),
+    'evtchn.bindVirq': () => here.bindVirq(3),
+    'evtchn.restrict': () => here.restrict(7),
   }
 
   async function pair() {
@@ -182,7 +182,7 @@ describe('event channels', () => {
 
   it('tell of a notification that failed', async () => {
     const [near, far] = await pair()
-    await world.fail(['notify', 'ENOTCONN'])
+    await world.fail(['evtchn.notify', 'ENOTCONN'])
     const error = once(here, 'error')
     near.notify()
     expect((await error)[0]).toMatchObject({ code: 'ENOTCONN' })
@@ -192,13 +192,13 @@ describe('event channels', () => {
   })
 
   it.each([
-    [['readEvents', 'EFBIG']],
-    [['readEvents', 'EIO']],
+    [['evtchn.read', 'EFBIG']],
+    [['evtchn.read', 'EIO']],
     [
-      ['readEvents', 'EFBIG'],
-      ['resetEvents', 'EINVAL'],
+      ['evtchn.read', 'EFBIG'],
+      ['evtchn.reset', 'EINVAL'],
     ],
-    [['unmaskEvents', 'EFAULT']],
+    [['evtchn.unmask', 'EFAULT']],
   ] as Fault[][])('lose no event when %j fails', async (...ordered) => {
     const [near, far] = await pair()
     const errors: unknown[] = []
@@ -214,7 +214,7 @@ describe('event channels', () => {
     await Promise.all([near.close(), far.close()])
   })
 
-  it.each(faults({ openEvents: ['EACCES', 'ENOMEM'] }))(
+  it.each(faults({ 'evtchn.open': ['EACCES', 'ENOMEM'] }))(
     'do not open when %s fails with %s',
     async (...fault: Fault) => {
       await world.fail(fault)

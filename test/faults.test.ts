@@ -27,11 +27,11 @@ async function servesOn(by: GrantServer = server): Promise<void> {
   await grant.unshare()
 }
 
-const allocating = faults({ allocate: ['ENOSPC', 'ENOMEM', 'EFAULT'] })
-const mapping = faults({ mmap: ['ENOMEM', 'ENOENT', 'EINVAL', 'EAGAIN'] })
-const disarming = faults({ setUnmapNotify: ['ENOENT', 'EINVAL', 'EFAULT'] })
-const returning = faults({ deallocate: ['EINVAL', 'EFAULT'] })
-const unmapping = faults({ munmap: ['ENOMEM', 'EINVAL'] })
+const allocating = faults({ 'gntalloc.allocate': ['ENOSPC', 'ENOMEM', 'EFAULT'] })
+const mapping = faults({ 'gntalloc.mmap': ['ENOMEM', 'ENOENT', 'EINVAL', 'EAGAIN'] })
+const disarming = faults({ 'gntalloc.setUnmapNotify': ['ENOENT', 'EINVAL', 'EFAULT'] })
+const returning = faults({ 'gntalloc.deallocate': ['EINVAL', 'EFAULT'] })
+const unmapping = faults({ 'gntalloc.munmap': ['ENOMEM', 'EINVAL'] })
 
 describe('share', () => {
   it.each([...allocating, ...mapping])('of one rejects when %s fails with %s', async (...fault: Fault) => {
@@ -65,7 +65,7 @@ describe('share', () => {
   it.each(returning)(
     'whose pages cannot be mapped, nor given back (%s: %s), has them given back later',
     async (...fault: Fault) => {
-      await world.fail(['mmap', 'ENOMEM'], fault)
+      await world.fail(['gntalloc.mmap', 'ENOMEM'], fault)
       expect((await rejection(share(3))).code).toBe('ENOMEM')
       await servesOn()
     },
@@ -73,7 +73,7 @@ describe('share', () => {
 
   it('with a status page rejects its offer, and offers when asked again', async () => {
     const grant = await share()
-    await world.fail(['allocate', 'ENOMEM'])
+    await world.fail(['gntalloc.allocate', 'ENOMEM'])
     expect((await rejection(grant.offer())).code).toBe('ENOMEM')
     expect((await grant.offer()).refs).toEqual([...grant.refs])
     await grant.unshare()
@@ -180,7 +180,7 @@ describe('a server', () => {
     await closing.close({ force })
   })
 
-  it.each(faults({ open: ['EACCES', 'ENOMEM', 'ENODEV'], allocate: ['EFAULT'] }))(
+  it.each(faults({ 'gntalloc.open': ['EACCES', 'ENOMEM', 'ENODEV'], 'gntalloc.allocate': ['EFAULT'] }))(
     'does not open when %s fails with %s',
     async (...fault: Fault) => {
       await world.fail(fault)
@@ -190,7 +190,7 @@ describe('a server', () => {
     },
   )
 
-  it.each(faults({ allocate: ['ENOSPC', 'ENOMEM'] }))(
+  it.each(faults({ 'gntalloc.allocate': ['ENOSPC', 'ENOMEM'] }))(
     'opens without reserve when %s fails with %s',
     async (...fault: Fault) => {
       await world.fail(fault)

@@ -113,7 +113,7 @@ describe('unshare', () => {
   })
 
   it("rejects with the driver's error when it fails, and can be tried again", async () => {
-    for (const call of ['munmap', 'deallocate'] as const) {
+    for (const call of ['gntalloc.munmap', 'gntalloc.deallocate'] as const) {
       const grant = await server.share({ domid: 7, pages: 1 })
       await world.xen.failNext(call, 'EINVAL')
       expect(await rejection(grant.unshare())).toMatchObject({

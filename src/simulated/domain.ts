@@ -1,14 +1,19 @@
 import { checkBoolean, checkInteger, checkOptions, invalidArgType } from '../arguments.js'
 import type { DeviceDescriptor } from '../drivers/descriptor.js'
 import { eventDescriptor } from '../drivers/evtchn/event-device.js'
+import { deviceDescriptor } from '../drivers/gntalloc/grant-device.js'
 import { mapDescriptor } from '../drivers/gntdev/map-device.js'
-import { descriptorsOf } from './devices/descriptors.js'
+import { type DomainDescriptors, descriptorsOf } from './devices/descriptors.js'
 import type { PeerMemory } from './devices/peer-memory.js'
+import { MAX_DOMID, MAX_LIMIT, MIN_LIMIT } from './options.js'
 import type { Connection } from './wire/connection.js'
+import type { Counters } from './wire/counters.js'
 
-export interface MapOptions {
+export interface PeerMapOptions {
   /** Whether this domain wants to write. Only grants that were made writable allow it. Default: false. */
   writable?: boolean
+  /** The domain that has granted the references. Default: 0. */
+  granter?: number
 }
 
 /** Grants mapped by a peer. */
@@ -30,42 +35,80 @@ export interface DomainContext {
   readonly path: string
   readonly connection: Connection
   readonly memory: PeerMemory
-  readonly localDomid: number
 }
 
 const MAX_U32 = 0xffff_ffff
 const GONE = new Uint8Array(new SharedArrayBuffer(0))
 
 /**
- * Another domain on the simulated Xen, which maps what the local domain has granted to it: with `map`, or as the device of a
- * GrantMapper or EventChannels.
+ * A domain on the simulated Xen. It is a `device` for GrantServer, GrantMapper and EventChannels, which then work as this
+ * domain: it grants through a driver with a limit and a grant table of its own, maps what other domains have granted to it,
+ * and has ports of its own. `map` is the short way to map, without a device.
  */
 export class SimulatedDomain {
   readonly domid: number
   readonly #context: DomainContext
+  readonly #descriptors: DomainDescriptors
 
   /** @internal */
   constructor(domid: number, context: DomainContext) {
     this.domid = domid
     this.#context = context
+    this.#descriptors = descriptorsOf({ path: context.path, domid })
+  }
+
+  /** How this domain's grant device is opened. */
+  get [deviceDescriptor](): DeviceDescriptor {
+    return this.#descriptors.grants
   }
 
   /** How this domain's mapping device is opened. */
   get [mapDescriptor](): DeviceDescriptor {
-    return descriptorsOf(this.#context.path, this.domid).map
+    return this.#descriptors.maps
   }
 
   /** How this domain's event channel device is opened. */
   get [eventDescriptor](): DeviceDescriptor {
-    return descriptorsOf(this.#context.path, this.domid).events
+    return this.#descriptors.events
   }
 
   /**
-   * Ends the domain, as its toolstack can at any time: what it has mapped is let go without a word, its event channels are
-   * closed, and the programs that have its devices open lose the connection. There will be no other of its number.
+   * What is alive in this domain: of `foreignMappings` and `maps` those that it has made, of `sessions` those with a device
+   * of it.
+   */
+  counters(): Promise<Counters> {
+    return this.#context.connection.request('domain.counters', [this.domid])
+  }
+
+  /**
+   * Sets the limit of this domain's driver, as its root can at run time. Below what is in use it only stops new
+   * allocations.
+   */
+  async setLimit(limit: number): Promise<void> {
+    checkInteger('limit', limit, MIN_LIMIT, MAX_LIMIT)
+    await this.#context.connection.request('domain.setLimit', [this.domid, limit >>> 0])
+  }
+
+  /** Binds an event channel port in this domain that no program has: for tests of unmap notifications. */
+  async bindPort(): Promise<number> {
+    return (await this.#context.connection.request('domain.bindPort', [this.domid])).port
+  }
+
+  /** Events sent so far through a port of this domain. @throws GrantError EINVAL: no such port */
+  async events(port: number): Promise<number> {
+    checkInteger('port', port, 0, MAX_U32)
+    return (await this.#context.connection.request('domain.events', [this.domid, port])).events
+  }
+
+  /**
+   * Ends the domain, as its toolstack can at any time. The programs that have its devices open lose the connection; no
+   * notification of theirs is carried out. What it has mapped is let go without a word, its event channels are closed. What
+   * it has granted can no longer be mapped, and stays for those who have mapped it until they unmap. There will be no other
+   * of its number. Idempotent.
+   * @throws GrantError EINVAL: domain 0 cannot be destroyed
    */
   async destroy(): Promise<void> {
-    await this.#context.connection.request('destroyDomain', [this.domid])
+    await this.#context.connection.request('domain.destroy', [this.domid])
   }
 
   /**
@@ -73,20 +116,22 @@ export class SimulatedDomain {
    *
    * @param refs grant references; the same one may occur more than once
    * @throws GrantError EINVAL, without saying which: a reference that is not granted (any more), or to another domain, or
-   *   read-only while `writable` is asked for; none, or more than 65536. ECONNRESET: the simulated Xen has gone
+   *   read-only while `writable` is asked for; none, or more than 65536. ESRCH: this domain has been destroyed. ECONNRESET:
+   *   the simulated Xen has gone
    */
-  async map(refs: ArrayLike<number>, options: MapOptions = {}): Promise<MappedGrants> {
-    checkOptions('options', options, ['writable'])
-    const { writable = false } = options
+  async map(refs: ArrayLike<number>, options: PeerMapOptions = {}): Promise<MappedGrants> {
+    checkOptions('options', options, ['writable', 'granter'])
+    const { writable = false, granter = 0 } = options
     checkBoolean('options.writable', writable)
-    const { connection, memory, localDomid } = this.#context
-    const pairs = pairsOf(localDomid, refs)
-    const { mapping, numbers } = await connection.request('map', [this.domid, Number(writable)], pairs)
+    checkInteger('options.granter', granter, 0, MAX_DOMID)
+    const { connection, memory } = this.#context
+    const pairs = pairsOf(granter, refs)
+    const { mapping, numbers } = await connection.request('domain.map', [this.domid, Number(writable)], pairs)
     let local: Awaited<ReturnType<PeerMemory['map']>>
     try {
       local = await memory.map(numbers, writable)
     } catch (error) {
-      await connection.request('unmap', [mapping])
+      await connection.request('domain.unmap', [mapping])
       throw error
     }
     const bytes = new Uint8Array(local.buffer, 0, local.buffer.byteLength)
@@ -98,7 +143,7 @@ export class SimulatedDomain {
     }
     const release = async () => {
       await memory.unmap(local.id)
-      await connection.request('unmap', [mapping])
+      await connection.request('domain.unmap', [mapping])
     }
     return {
       get bytes() {

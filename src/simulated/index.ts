@@ -7,24 +7,25 @@ import { eventDescriptor } from '../drivers/evtchn/event-device.js'
 import { deviceDescriptor } from '../drivers/gntalloc/grant-device.js'
 import { mapDescriptor } from '../drivers/gntdev/map-device.js'
 import { GrantError } from '../errors.js'
-import { descriptorsOf } from './devices/descriptors.js'
 import { PeerMemory } from './devices/peer-memory.js'
 import { type DomainContext, SimulatedDomain } from './domain.js'
 import { makeDirectory, removeDirectory } from './host/directory.js'
-import { checkCreateOptions, MAX_DOMID, MAX_LIMIT, MIN_LIMIT, type SimulatedXenOptions } from './options.js'
+import { checkCreateOptions, MAX_DOMID, type SimulatedXenOptions } from './options.js'
 import { startThread } from './spawn.js'
 import { Connection } from './wire/connection.js'
 import type { Counters } from './wire/counters.js'
 import { type FaultableCall, faultableCalls } from './wire/protocol.js'
 
-export type { MapOptions, MappedGrants, SimulatedDomain } from './domain.js'
+export type { MappedGrants, PeerMapOptions, SimulatedDomain } from './domain.js'
 export type { SimulatedXenOptions } from './options.js'
 export type { Counters } from './wire/counters.js'
 export type { FaultableCall } from './wire/protocol.js'
 
 /**
- * A Xen for tests and for machines without one: a grant device that behaves like the driver's, and other domains that map
- * what it grants, in any thread or process of this machine. What it leaves out is listed in docs/simulation.md.
+ * A Xen for tests and for machines without one: domains whose devices behave like the drivers', in any thread or process of
+ * this machine. What it leaves out is listed in docs/simulation.md.
+ *
+ * It stands for domain 0 itself, as `domain(0)` does: what has no other domain in its name is done in that one.
  *
  * It lives in a thread of the process that created it. An idle one does not keep a process alive.
  */
@@ -32,12 +33,14 @@ export class SimulatedXen {
   /** The directory that stands for it: what `attach` takes. */
   readonly path: string
   readonly #context: DomainContext
+  readonly #own: SimulatedDomain
   readonly #shutDown: () => Promise<void>
   #closed: Promise<void> | undefined
 
-  private constructor(path: string, machine: DomainContext, shutDown: () => Promise<void>) {
-    this.path = path
-    this.#context = machine
+  private constructor(context: DomainContext, shutDown: () => Promise<void>) {
+    this.path = context.path
+    this.#context = context
+    this.#own = new SimulatedDomain(0, context)
     this.#shutDown = shutDown
   }
 
@@ -57,7 +60,7 @@ export class SimulatedXen {
     }
     try {
       worker = await startThread('simulated-xen.js', { ...checked, path })
-      return new SimulatedXen(path, await connectTo(path), shutDown)
+      return new SimulatedXen(await connectTo(path), shutDown)
     } catch (error) {
       await shutDown()
       throw error
@@ -72,50 +75,45 @@ export class SimulatedXen {
     checkString('path', path)
     requireLinux()
     const absolute = resolve(path)
-    return new SimulatedXen(absolute, await connectTo(absolute), async () => {})
+    return new SimulatedXen(await connectTo(absolute), async () => {})
   }
 
-  /** How a grant server opens the device of this Xen. */
+  /** How the grant device of domain 0 is opened. */
   get [deviceDescriptor](): DeviceDescriptor {
-    return {
-      module: new URL('./devices/simulated-gntalloc.js', import.meta.url).href,
-      options: { path: this.path },
-      path: this.path,
-      simulated: true,
-    }
+    return this.#own[deviceDescriptor]
   }
 
-  /** How the mapping device of the local domain is opened; that of another is `domain(n)`'s. */
+  /** How the mapping device of domain 0 is opened. */
   get [mapDescriptor](): DeviceDescriptor {
-    return descriptorsOf(this.path).map
+    return this.#own[mapDescriptor]
   }
 
-  /** How the event channel device of the local domain is opened; that of another is `domain(n)`'s. */
+  /** How the event channel device of domain 0 is opened. */
   get [eventDescriptor](): DeviceDescriptor {
-    return descriptorsOf(this.path).events
+    return this.#own[eventDescriptor]
   }
 
-  /** Another domain, which can map what was granted to `domid`. Domains need no set-up. */
+  /** A domain: one that can do what this one can. Domains need no set-up. */
   domain(domid: number): SimulatedDomain {
     checkInteger('domid', domid, 0, MAX_DOMID)
     return new SimulatedDomain(domid, this.#context)
   }
 
-  /** What is alive in the simulated kernel, over all programs. All zero when everybody has cleaned up. */
+  /** What is alive in all domains, over all programs. All zero when everybody has cleaned up. */
   counters(): Promise<Counters> {
-    return this.#context.connection.request('counters', [])
+    return this.#context.connection.request('xen.counters', [])
   }
 
-  /** Sets the driver's limit, as root can at run time. Below what is in use it only stops new allocations. */
-  async setLimit(limit: number): Promise<void> {
-    checkInteger('limit', limit, MIN_LIMIT, MAX_LIMIT)
-    await this.#context.connection.request('setLimit', [limit >>> 0])
+  /** Of domain 0, see {@link SimulatedDomain.setLimit}. */
+  setLimit(limit: number): Promise<void> {
+    return this.#own.setLimit(limit)
   }
 
   /**
    * Makes the next call of this kind, by whatever program, fail before it has done anything. Ordered several times, as
    * many calls fail, in order. Calls that the device does not get to make do not count.
    *
+   * @param call with its kind, such as 'gntdev.mmap'
    * @param code name of an errno, such as 'ENOMEM'
    */
   async failNext(call: FaultableCall, code: string): Promise<void> {
@@ -123,23 +121,25 @@ export class SimulatedXen {
     if (position < 0) throw invalidArgValue('call', `must be one of: ${faultableCalls.join(', ')}`, call)
     const errno = Object.entries(constants.errno).find(([name]) => name === code)?.[1]
     if (errno === undefined) throw invalidArgValue('code', 'must be the name of an errno', code)
-    await this.#context.connection.request('failNext', [position, errno])
+    await this.#context.connection.request('xen.failNext', [position, errno])
   }
 
-  /** Binds an event channel port in the granting domain that no program has: for tests of unmap notifications. */
-  async bindPort(): Promise<number> {
-    return (await this.#context.connection.request('bindPort', [])).port
+  /** In domain 0, see {@link SimulatedDomain.bindPort}. */
+  bindPort(): Promise<number> {
+    return this.#own.bindPort()
   }
 
-  /** Events sent so far through a port of the granting domain. @throws GrantError EINVAL: no such port */
-  async events(port: number): Promise<number> {
-    checkInteger('port', port, 0, 0xffff_ffff)
-    return (await this.#context.connection.request('events', [port])).events
+  /** Of a port of domain 0, see {@link SimulatedDomain.events}. @throws GrantError EINVAL: no such port */
+  events(port: number): Promise<number> {
+    return this.#own.events(port)
   }
 
-  /** Does now what the kernel does every `freeInterval`: one round over the deferred pages. @returns how many were freed */
+  /**
+   * Does now what each domain's kernel does every `freeInterval`: one round over its deferred pages.
+   * @returns how many were freed
+   */
   async tick(): Promise<number> {
-    return (await this.#context.connection.request('tick', [])).freed
+    return (await this.#context.connection.request('xen.tick', [])).freed
   }
 
   /**
@@ -163,8 +163,8 @@ export class SimulatedXen {
 async function connectTo(path: string): Promise<DomainContext> {
   const connection = await Connection.open(path)
   try {
-    const { localDomid } = await connection.request('hello', [process.pid])
-    return { path, connection, localDomid, memory: new PeerMemory(path) }
+    await connection.request('xen.hello', [process.pid])
+    return { path, connection, memory: new PeerMemory(path) }
   } catch (error) {
     await connection.close()
     throw error

@@ -5,25 +5,23 @@ import { RESERVED_ENTRIES } from './kernel/grant-table.js'
 export interface SimulatedXenOptions {
   /** Directory to make, for programs that have to know it beforehand. Default: a new one in memory. */
   path?: string
-  /** Pages that all files together may have, as the driver's `limit` parameter. Default: 1024. */
+  /** Pages that all files of a domain together may have, as its driver's `limit` parameter. Default: 1024. */
   limit?: number
-  /** Entries of the grant table, 8 of them reserved. Default: 32768. */
+  /** Entries of each domain's grant table, 8 of them reserved. Default: 32768. */
   tableCapacity?: number
   /** How long each device call blocks its thread, in milliseconds. Default: 0. */
   ioctlDelay?: number
   /** Imitate the driver's counting bug, by which it can wedge after a full grant table. Default: true. */
   driverBugs?: boolean
   /**
-   * Imitate the mapping device of a paravirtualised domain: unmapping the memory of a map lets go of its pages and clears the
+   * Imitate the mapping device of paravirtualised domains: unmapping the memory of a map lets go of its pages and clears the
    * byte of its notification, also while the map is not forgotten. Default: false, as in PVH and HVM domains.
    */
   paravirtualised?: boolean
-  /** Deferred pages looked at per round; 0 means all. Default: 10. */
+  /** Deferred pages that each domain looks at per round; 0 means all. Default: 10. */
   freePerIteration?: number
   /** Milliseconds between these rounds. Default: 1000. */
   freeInterval?: number
-  /** The domain that grants. Default: 0. */
-  localDomid?: number
 }
 
 export const MAX_DOMID = 0xffff
@@ -46,7 +44,6 @@ export function checkCreateOptions(
     paravirtualised: false,
     freePerIteration: 10,
     freeInterval: 1000,
-    localDomid: 0,
   }
   const known = Object.keys(defaults) as (keyof typeof defaults)[]
   checkOptions<SimulatedXenOptions>('options', options, ['path', ...known])
@@ -60,6 +57,5 @@ export function checkCreateOptions(
   checkBoolean('options.paravirtualised', all.paravirtualised)
   checkInteger('options.freePerIteration', all.freePerIteration, 0, MAX_LIMIT)
   checkInteger('options.freeInterval', all.freeInterval, 1, MAX_MILLISECONDS)
-  checkInteger('options.localDomid', all.localDomid, 0, MAX_DOMID)
   return all
 }

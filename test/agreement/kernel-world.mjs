@@ -4,6 +4,7 @@ import { Kernel } from '../../dist/src/simulated/kernel/kernel.js'
 import { decodeCopied, encodeCopy } from '../../dist/src/simulated/wire/copy-message.js'
 
 const PAGE = 4096
+const LOCAL = 0
 const DOMID = 7
 const PORTS_FROM = 1
 
@@ -31,7 +32,7 @@ export class KernelWorld {
   constructor({ limit, tableCapacity = 32768, paravirtualised = false, kernel: KernelClass = Kernel }) {
     this.limit = limit
     const driver = { driverBugs: true, freePerIteration: 0, paravirtualised }
-    const options = { limit, tableCapacity, localDomid: 0, ...driver }
+    const options = { limit, tableCapacity, ...driver }
     this.#kernel = new KernelClass(options, {
       reserve: () => true,
       clearByte: (frame, offset) => {
@@ -48,68 +49,68 @@ export class KernelWorld {
   }
 
   open() {
-    const kernel = this.#kernel
+    const { gntalloc, domains } = this.#kernel
     const owner = this.#owner
-    const file = kernel.open(owner)
+    const file = gntalloc.open(owner, LOCAL)
     const allocations = new AllocationMap()
     return {
       path: 'the simulated kernel',
       allocate: (domid, flags, count) => {
-        const allocation = kernel.allocate(owner, file, domid, flags, count)
+        const allocation = gntalloc.allocate(owner, file, domid, flags, count)
         if (count > 0) allocations.add(allocation.index, count)
         return allocation
       },
       deallocate: (index, count) => {
-        kernel.deallocate(owner, file, index, count)
+        gntalloc.deallocate(owner, file, index, count)
         allocations.remove(index, count)
       },
-      setUnmapNotify: (index, action, port) => kernel.setUnmapNotify(owner, file, index, action, port),
+      setUnmapNotify: (index, action, port) => gntalloc.setUnmapNotify(owner, file, index, action, port),
       mmap: (index, count) => {
         if (allocations.spansTwo(index, count)) throw new Error('would span two allocations')
-        return this.#map(owner, kernel.mmap(owner, file, index, count))
+        return this.#map(owner, gntalloc, gntalloc.mmap(owner, file, index, count))
       },
       munmap: (address, length) => this.#munmap(address, length),
-      limits: () => kernel.limits(),
-      domainExists: (domid) => kernel.domains.exists(domid),
-      close: () => kernel.close(owner, file),
+      limits: () => gntalloc.limits(owner, file),
+      domainExists: (domid) => domains.exists(domid),
+      close: () => gntalloc.close(owner, file),
     }
   }
 
   /** The local domain maps what it has granted to itself. */
   openMap() {
-    const { mapCalls } = this.#kernel
+    const { gntdev } = this.#kernel
     const mapper = this.#peer
-    const file = mapCalls.open(mapper, 0)
+    const file = gntdev.open(mapper, LOCAL)
     return {
       path: 'the simulated kernel',
       map: (names) =>
-        mapCalls.map(mapper, file, Uint32Array.from(names.flatMap(({ domid, ref }) => [domid, ref]))),
+        gntdev.map(mapper, file, Uint32Array.from(names.flatMap(({ domid, ref }) => [domid, ref]))),
       mmap: (index, count, writable) =>
-        this.#map(mapper, mapCalls.mmap(mapper, file, index, count, writable)),
+        this.#map(mapper, gntdev, gntdev.mmap(mapper, file, index, count, writable)),
       munmap: (address, length) => this.#munmap(address, length),
-      unmap: (index, count) => mapCalls.unmap(mapper, file, index, count),
-      setUnmapNotify: (index, action, port) => mapCalls.setUnmapNotify(mapper, file, index, action, port),
+      unmap: (index, count) => gntdev.unmap(mapper, file, index, count),
+      setUnmapNotify: (index, action, port) => gntdev.setUnmapNotify(mapper, file, index, action, port),
       // Of grants to grants: nothing local is in the message.
-      copy: (segments) => decodeCopied(segments, mapCalls.copy(mapper, file, encodeCopy(segments))),
-      close: () => this.#kernel.close(mapper, file),
+      copy: (segments) => decodeCopied(segments, gntdev.copy(mapper, file, encodeCopy(segments))),
+      close: () => gntdev.close(mapper, file),
     }
   }
 
   /** Event channels of the local domain with itself. */
   openEvents() {
-    const { eventCalls } = this.#kernel
+    const { evtchn } = this.#kernel
     const session = this.#owner
-    const file = eventCalls.open(session, 0)
+    const file = evtchn.open(session, LOCAL)
     return {
       device: {
-        bindUnbound: (domid) => eventCalls.bindUnbound(session, file, domid),
-        bindInterdomain: (domid, port) => eventCalls.bindInterdomain(session, file, domid, port),
-        unbind: (port) => eventCalls.unbind(session, file, port),
+        bindUnbound: (domid) => evtchn.bindUnbound(session, file, domid),
+        bindInterdomain: (domid, port) => evtchn.bindInterdomain(session, file, domid, port),
+        unbind: (port) => evtchn.unbind(session, file, port),
       },
-      notify: (port) => eventCalls.notify(session, file, port),
-      unmask: (ports) => eventCalls.unmask(session, file, ports),
-      taken: () => eventCalls.read(session, file),
-      close: () => this.#kernel.close(session, file),
+      notify: (port) => evtchn.notify(session, file, port),
+      unmask: (ports) => evtchn.unmask(session, file, ports),
+      taken: () => evtchn.read(session, file),
+      close: () => evtchn.close(session, file),
     }
   }
 
@@ -125,14 +126,14 @@ export class KernelWorld {
   }
 
   async map(refs, { writable = true } = {}) {
-    const pairs = Uint32Array.from([...refs].flatMap((ref) => [0, ref]))
-    const { mapping, frames } = this.#kernel.map(this.#peer, DOMID, pairs, writable)
+    const pairs = Uint32Array.from([...refs].flatMap((ref) => [LOCAL, ref]))
+    const { mapping, frames } = this.#kernel.domain.map(this.#peer, DOMID, pairs, writable)
     const at = (offset) => this.#frame(frames[Math.floor(offset / PAGE)])
     return {
       read: (offset, length) => Buffer.from(at(offset).subarray(offset % PAGE, (offset % PAGE) + length)),
       write: (offset, bytes) => at(offset).set(bytes, offset % PAGE),
       unmap: async () => {
-        this.#kernel.unmap(this.#peer, mapping)
+        this.#kernel.domain.unmap(this.#peer, mapping)
         this.#kernel.tick()
       },
     }
@@ -149,18 +150,18 @@ export class KernelWorld {
   }
 
   async setLimit(limit) {
-    this.#kernel.setLimit(limit)
+    this.#kernel.domain.setLimit(LOCAL, limit)
   }
 
   async bindPort() {
-    const port = this.#kernel.bindPort()
+    const port = this.#kernel.domain.bindPort(LOCAL)
     assert.ok(port >= PORTS_FROM)
     this.#found.set(port, 0)
     return port
   }
 
   async fired(port) {
-    const events = this.#kernel.events(port)
+    const events = this.#kernel.domain.events(LOCAL, port)
     const fired = events > this.#found.get(port)
     this.#found.set(port, events)
     return fired
@@ -182,17 +183,17 @@ export class KernelWorld {
     return bytes
   }
 
-  #map(session, { mapping, frames }) {
+  #map(session, device, { mapping, frames }) {
     const address = this.#nextAddress
     this.#nextAddress += (frames.length + 1) * PAGE
     for (const [page, frame] of frames.entries()) this.#pages.set(address + page * PAGE, frame)
-    this.#mappings.push({ address, end: address + frames.length * PAGE, mapping, session })
+    this.#mappings.push({ address, end: address + frames.length * PAGE, mapping, session, device })
     return address
   }
 
   #munmap(address, length) {
     const found = this.#mappings.find((each) => each.address <= address && address < each.end)
-    this.#kernel.munmap(found.session, found.mapping, (address - found.address) / PAGE, length / PAGE)
+    found.device.munmap(found.session, found.mapping, (address - found.address) / PAGE, length / PAGE)
     for (let page = address; page < address + length; page += PAGE) this.#pages.delete(page)
   }
 }

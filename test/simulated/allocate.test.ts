@@ -5,10 +5,10 @@ describe('allocate', () => {
   it('gives references from 8 on, then those freed last first, never 0', () => {
     const { kernel } = makeKernel()
     const session = kernel.startSession()
-    const file = kernel.open(session)
-    expect([...kernel.allocate(session, file, 7, 0, 4).refs]).toEqual([8, 9, 10, 11])
-    kernel.deallocate(session, file, PAGE, 2)
-    expect([...kernel.allocate(session, file, 7, 0, 3).refs]).toEqual([10, 9, 12])
+    const file = kernel.gntalloc.open(session, 0)
+    expect([...kernel.gntalloc.allocate(session, file, 7, 0, 4).refs]).toEqual([8, 9, 10, 11])
+    kernel.gntalloc.deallocate(session, file, PAGE, 2)
+    expect([...kernel.gntalloc.allocate(session, file, 7, 0, 3).refs]).toEqual([10, 9, 12])
     kernel.endSession(session)
     expectZero(kernel)
   })
@@ -16,8 +16,8 @@ describe('allocate', () => {
   it('refuses more references than the kernel can put into one array', () => {
     const { kernel } = makeKernel({ limit: -1 })
     const session = kernel.startSession()
-    const file = kernel.open(session)
-    expect(() => kernel.allocate(session, file, 7, 0, 2 ** 20 + 1)).toThrow(
+    const file = kernel.gntalloc.open(session, 0)
+    expect(() => kernel.gntalloc.allocate(session, file, 7, 0, 2 ** 20 + 1)).toThrow(
       expect.objectContaining({ code: 'ENOMEM' }),
     )
     kernel.endSession(session)
@@ -27,11 +27,13 @@ describe('allocate', () => {
   it('consumes the index when the grant table is full, and grants nothing', () => {
     const { kernel } = makeKernel({ tableCapacity: 12 })
     const session = kernel.startSession()
-    const file = kernel.open(session)
-    kernel.allocate(session, file, 7, 0, 2)
-    expect(() => kernel.allocate(session, file, 7, 0, 3)).toThrow(expect.objectContaining({ code: 'ENOSPC' }))
+    const file = kernel.gntalloc.open(session, 0)
+    kernel.gntalloc.allocate(session, file, 7, 0, 2)
+    expect(() => kernel.gntalloc.allocate(session, file, 7, 0, 3)).toThrow(
+      expect.objectContaining({ code: 'ENOSPC' }),
+    )
     expect(kernel.counters()).toMatchObject({ grants: 2, pages: 2, tableUsed: 2 })
-    expect(kernel.allocate(session, file, 7, 0, 2).index).toBe(5 * PAGE)
+    expect(kernel.gntalloc.allocate(session, file, 7, 0, 2).index).toBe(5 * PAGE)
     kernel.endSession(session)
     expectZero(kernel)
   })
@@ -40,14 +42,14 @@ describe('allocate', () => {
     for (const driverBugs of [false, true]) {
       const { kernel, memory } = makeKernel({ driverBugs, memoryPages: 3 })
       const session = kernel.startSession()
-      const file = kernel.open(session)
-      kernel.allocate(session, file, 7, 0, 2)
-      expect(() => kernel.allocate(session, file, 7, 0, 2)).toThrow(
+      const file = kernel.gntalloc.open(session, 0)
+      kernel.gntalloc.allocate(session, file, 7, 0, 2)
+      expect(() => kernel.gntalloc.allocate(session, file, 7, 0, 2)).toThrow(
         expect.objectContaining({ code: 'ENOMEM' }),
       )
       expect(kernel.counters()).toMatchObject({ grants: 2, tableUsed: 2, pages: driverBugs ? 1 : 2 })
       expect(memory).toEqual(['discard 2x2'])
-      expect(kernel.allocate(session, file, 7, 0, 1).index).toBe(4 * PAGE)
+      expect(kernel.gntalloc.allocate(session, file, 7, 0, 1).index).toBe(4 * PAGE)
       kernel.endSession(session)
       expect(kernel.counters()).toMatchObject({ grants: 0, tableUsed: 0, pages: driverBugs ? -1 : 0 })
     }

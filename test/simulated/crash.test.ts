@@ -61,9 +61,9 @@ describe('a connection that talks nonsense', () => {
   const nonsense = {
     'a wrong length': Buffer.alloc(8, 0xff),
     'an unknown call': encode({ id: 1, call: 'toString', args: [] }),
-    'wrong arguments': encode({ id: 1, call: 'allocate', args: [1, 2, '3', 4] }),
-    'a negative count': encode({ id: 1, call: 'allocate', args: [1, 7, 0, -1] }),
-    'too few arguments': encode({ id: 1, call: 'close', args: [] }),
+    'wrong arguments': encode({ id: 1, call: 'gntalloc.allocate', args: [1, 2, '3', 4] }),
+    'a negative count': encode({ id: 1, call: 'gntalloc.allocate', args: [1, 7, 0, -1] }),
+    'too few arguments': encode({ id: 1, call: 'gntalloc.close', args: [] }),
     'no request': encode(null),
   }
   it.each(Object.entries(nonsense))('%s: it is closed, and no other', (_what, bytes) =>
@@ -72,7 +72,7 @@ describe('a connection that talks nonsense', () => {
       const socket = createConnection(join(xen.path, 'control.sock'))
       const received: Buffer[] = []
       socket.on('data', (chunk) => received.push(chunk))
-      socket.write(encode({ id: 1, call: 'open', args: [] }))
+      socket.write(encode({ id: 1, call: 'gntalloc.open', args: [0] }))
       socket.write(bytes)
       await once(socket, 'close')
       expect(Buffer.concat(received).toString()).toContain('ERR_GRANTS_PROTOCOL')

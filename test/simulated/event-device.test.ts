@@ -117,7 +117,7 @@ describe('an event channel file', () => {
   it('loses what was not read when it is reset after an overflow; its ports stay masked', () =>
     withXen({}, async (xen) => {
       const { here, there, port, peerPort } = await connect(xen)
-      await xen.failNext('readEvents', 'EFBIG')
+      await xen.failNext('evtchn.read', 'EFBIG')
       await here.notify(port)
       await there.until(() => there.failures.at(-1)?.call === 'read')
       expect(there.failures.at(-1)!.error).toEqual(failing('EFBIG', 'read'))

@@ -6,8 +6,8 @@ describe('a call ordered to fail', () => {
   it('fails once per order, in order, and has no effect', () =>
     withXen({}, async (xen) => {
       const device = await open(xen)
-      await xen.failNext('allocate', 'ENOMEM')
-      await xen.failNext('allocate', 'EINTR')
+      await xen.failNext('gntalloc.allocate', 'ENOMEM')
+      await xen.failNext('gntalloc.allocate', 'EINTR')
       for (const code of ['ENOMEM', 'EINTR'])
         expect(() => device.allocate(7, 0, 1)).toThrow(expect.objectContaining({ code, syscall: 'ioctl' }))
       expect(device.allocate(7, 0, 1).index).toBe(0)
@@ -16,18 +16,18 @@ describe('a call ordered to fail', () => {
 
   it('can be any of the device', () =>
     withXen({}, async (xen) => {
-      await xen.failNext('open', 'ENODEV')
+      await xen.failNext('gntalloc.open', 'ENODEV')
       await expect(open(xen)).rejects.toMatchObject({ code: 'ENODEV', syscall: 'open' })
       const device = await open(xen)
       const { index } = device.allocate(7, WRITABLE, 2)
-      await xen.failNext('mmap', 'ENOMEM')
+      await xen.failNext('gntalloc.mmap', 'ENOMEM')
       expect(() => device.mmap(index, 2)).toThrow(
         expect.objectContaining({ code: 'ENOMEM', syscall: 'mmap' }),
       )
       const address = device.mmap(index, 2)
-      await xen.failNext('setUnmapNotify', 'EFAULT')
+      await xen.failNext('gntalloc.setUnmapNotify', 'EFAULT')
       expect(() => device.setUnmapNotify(index, 0, 0)).toThrow(expect.objectContaining({ code: 'EFAULT' }))
-      await xen.failNext('deallocate', 'EINVAL')
+      await xen.failNext('gntalloc.deallocate', 'EINVAL')
       expect(() => device.deallocate(index, 2)).toThrow(expect.objectContaining({ code: 'EINVAL' }))
       expect(await xen.counters()).toMatchObject({ grants: 2, mappings: 1 })
       device.munmap(address, 2 * PAGE)
@@ -42,11 +42,11 @@ describe('a call ordered to fail', () => {
       const bytes = bytesAt(address, 3 * PAGE)
       bytes.fill(8)
       const peer = await xen.domain(7).map(refs)
-      await xen.failNext('munmap', 'ENOMEM')
+      await xen.failNext('gntalloc.munmap', 'ENOMEM')
       expect(() => device.munmap(address + PAGE, PAGE)).toThrow(
         expect.objectContaining({ code: 'ENOMEM', syscall: 'munmap' }),
       )
-      await xen.failNext('munmap', 'ENOMEM')
+      await xen.failNext('gntalloc.munmap', 'ENOMEM')
       expect(() => device.munmap(address, 3 * PAGE)).toThrow(expect.objectContaining({ code: 'ENOMEM' }))
       expect(bytes.every((byte) => byte === 8)).toBe(true)
       bytes[PAGE] = 9
@@ -60,7 +60,7 @@ describe('a call ordered to fail', () => {
     withXen({}, async (xen) => {
       const device = await open(xen)
       const { refs } = device.allocate(7, 0, 1)
-      await xen.failNext('map', 'EAGAIN')
+      await xen.failNext('domain.map', 'EAGAIN')
       await expect(xen.domain(7).map(refs)).rejects.toMatchObject({ code: 'EAGAIN' })
       device.close()
     }))
@@ -68,7 +68,7 @@ describe('a call ordered to fail', () => {
   it('is named correctly', () =>
     withXen({}, async (xen) => {
       const invalid = { name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' }
-      await expect(xen.failNext('alocate' as never, 'ENOMEM')).rejects.toMatchObject(invalid)
-      await expect(xen.failNext('allocate', 'ENOSUCH')).rejects.toMatchObject(invalid)
+      await expect(xen.failNext('gntalloc.alocate' as never, 'ENOMEM')).rejects.toMatchObject(invalid)
+      await expect(xen.failNext('gntalloc.allocate', 'ENOSUCH')).rejects.toMatchObject(invalid)
     }))
 })

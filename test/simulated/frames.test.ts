@@ -1,15 +1,18 @@
 import { describe, expect, it } from 'vitest'
-import { FrameAllocator, runsOf } from '../../src/simulated/kernel/frames.js'
+import { runsOf } from '../../src/simulated/kernel/frame-runs.js'
+import { FramePool } from '../../src/simulated/kernel/frames.js'
 
 describe('page frames', () => {
-  const setUp = (total: number) => {
+  const setUp = (step: number) => {
     const discarded: number[][] = []
     const memory = {
       reserve: () => true,
       clearByte: () => {},
       discard: (first: number, count: number) => discarded.push([first, count]),
+      read: () => new Uint8Array(),
+      write: () => {},
     }
-    return { frames: new FrameAllocator(total, memory), discarded }
+    return { frames: new FramePool(step, memory), discarded }
   }
 
   it('come as one run, first fit', () => {
@@ -26,7 +29,34 @@ describe('page frames', () => {
     frames.allocate(10)
     frames.release([9, 0, 4, 5])
     expect([...frames.allocate(4)!]).toEqual([0, 4, 5, 9])
-    expect(() => frames.allocate(1)).toThrow('More pages')
+  })
+
+  it('grow in number when none are left, by the step or by what is missing', () => {
+    const { frames } = setUp(4)
+    frames.allocate(4)
+    frames.release([2])
+    expect([...frames.allocate(3)!]).toEqual([4, 5, 6])
+    expect([...frames.allocate(8)!], 'what is free counts').toEqual([2, 7, 8, 9, 10, 11, 12, 13])
+    expect(frames.allocate(2 ** 32), 'a frame number is 32 bits').toBeUndefined()
+  })
+
+  it('that somebody holds come back when the last one lets go', () => {
+    const { frames, discarded } = setUp(4)
+    frames.allocate(4)
+    frames.hold([1, 2])
+    frames.hold([2])
+    frames.release([0, 1, 2])
+    expect(discarded).toEqual([[0, 1]])
+    frames.letGo([1, 2])
+    expect(discarded).toEqual([
+      [0, 1],
+      [1, 1],
+    ])
+    frames.letGo([2])
+    expect(discarded.at(-1)).toEqual([2, 1])
+    frames.hold([3])
+    frames.letGo([3])
+    expect(discarded.length, 'it is still allocated').toBe(3)
   })
 
   it('lose their contents when released, in runs, and join with their neighbours', () => {

@@ -69,7 +69,7 @@ describe('grant copy', () => {
       expect(() => maps.copy([{ source: there(PAGE - 1), target: here, length: 2 }])).toThrow(
         failing('EINVAL'),
       )
-      await xen.failNext('copy', 'EFAULT')
+      await xen.failNext('gntdev.copy', 'EFAULT')
       const fine = { source: there(0), target: here, length: 1 }
       expect(() => maps.copy([fine])).toThrow(failing('EFAULT'))
       expect([...maps.copy([fine])]).toEqual([0])

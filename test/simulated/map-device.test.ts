@@ -4,8 +4,8 @@ import { failing, names, open, openMap, PAGE, WRITABLE, withXen } from './suppor
 
 describe('the mapping device', () => {
   it('shares memory with the granter, both ways', () =>
-    withXen({ localDomid: 3 }, async (xen) => {
-      const device = await open(xen)
+    withXen({}, async (xen) => {
+      const device = await open(xen.domain(3))
       const maps = await openMap(xen.domain(7))
       const { index, refs } = device.allocate(7, WRITABLE, 3)
       const own = device.mmap(index, 3)
@@ -93,17 +93,17 @@ describe('a mapping call ordered to fail', () => {
   it('fails once and leaves everything as it was', () =>
     withXen({}, async (xen) => {
       const device = await open(xen)
-      await xen.failNext('openMap', 'ENOMEM')
+      await xen.failNext('gntdev.open', 'ENOMEM')
       await expect(openMap(xen)).rejects.toMatchObject({ code: 'ENOMEM', syscall: 'open' })
       const maps = await openMap(xen)
       const { refs } = device.allocate(0, WRITABLE, 1)
-      await xen.failNext('mapGrants', 'ENOMEM')
+      await xen.failNext('gntdev.map', 'ENOMEM')
       expect(() => maps.map(names(refs))).toThrow(failing('ENOMEM'))
       const index = maps.map(names(refs))
-      await xen.failNext('mmapGrants', 'EAGAIN')
+      await xen.failNext('gntdev.mmap', 'EAGAIN')
       expect(() => maps.mmap(index, 1, true)).toThrow(failing('EAGAIN', 'mmap'))
       const address = maps.mmap(index, 1, true)
-      await xen.failNext('munmap', 'ENOMEM')
+      await xen.failNext('gntdev.munmap', 'ENOMEM')
       expect(() => maps.munmap(address, PAGE)).toThrow(failing('ENOMEM', 'munmap'))
       bytesAt(address, PAGE)[0] = 1
       await using peer = await xen.domain(0).map(refs)

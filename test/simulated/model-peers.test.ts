@@ -16,11 +16,11 @@ it('any sequence of calls of mappers leaves nothing behind when the programs hav
   fc.assert(
     fc.property(fc.array(step, { maxLength: 100 }), (steps) => {
       const { kernel } = makeKernel({ limit: 40, tableCapacity: 50, freePerIteration: 0 })
-      const { mapCalls, eventCalls } = kernel
+      const { gntdev, evtchn } = kernel
       const startProgram = () => {
         const session = kernel.startSession()
-        const [grants, maps] = [kernel.open(session), mapCalls.open(session, 7)]
-        return { session, grants, maps, events: eventCalls.open(session, 7) }
+        const [grants, maps] = [kernel.gntalloc.open(session, 0), gntdev.open(session, 7)]
+        return { session, grants, maps, events: evtchn.open(session, 7) }
       }
       const programs = [startProgram(), startProgram(), startProgram()]
       const calls = (program: number, at: number, count: number, flag: number) => {
@@ -28,20 +28,20 @@ it('any sequence of calls of mappers leaves nothing behind when the programs hav
         const refs = Array.from({ length: count }, (_, offset) => 8 + at + offset)
         const mapping = [...session.mappings.keys()][at % 4] ?? 0
         return {
-          grant: () => kernel.allocate(session, grants, 7, flag & WRITABLE, count),
-          free: () => kernel.deallocate(session, grants, at * PAGE, count),
-          map: () => mapCalls.map(session, maps, pairs(refs)),
-          mmap: () => mapCalls.mmap(session, maps, at * PAGE, count, (flag & 1) !== 0),
-          munmap: () => kernel.munmap(session, mapping, at % 2, count),
-          unmap: () => mapCalls.unmap(session, maps, at * PAGE, count),
-          arm: () => mapCalls.setUnmapNotify(session, maps, at * PAGE + count, flag, at),
-          offer: () => eventCalls.bindUnbound(session, events, 7),
-          bind: () => eventCalls.bindInterdomain(session, events, 7, at),
-          unbind: () => eventCalls.unbind(session, events, at),
-          notify: () => eventCalls.notify(session, events, at),
-          read: () => eventCalls.read(session, events),
-          unmask: () => eventCalls.unmask(session, events, [at]),
-          closeMaps: () => kernel.close(session, maps),
+          grant: () => kernel.gntalloc.allocate(session, grants, 7, flag & WRITABLE, count),
+          free: () => kernel.gntalloc.deallocate(session, grants, at * PAGE, count),
+          map: () => gntdev.map(session, maps, pairs(refs)),
+          mmap: () => gntdev.mmap(session, maps, at * PAGE, count, (flag & 1) !== 0),
+          munmap: () => session.munmap(mapping, at % 2, count),
+          unmap: () => gntdev.unmap(session, maps, at * PAGE, count),
+          arm: () => gntdev.setUnmapNotify(session, maps, at * PAGE + count, flag, at),
+          offer: () => evtchn.bindUnbound(session, events, 7),
+          bind: () => evtchn.bindInterdomain(session, events, 7, at),
+          unbind: () => evtchn.unbind(session, events, at),
+          notify: () => evtchn.notify(session, events, at),
+          read: () => evtchn.read(session, events),
+          unmask: () => evtchn.unmask(session, events, [at]),
+          closeMaps: () => gntdev.close(session, maps),
           end: () => {
             kernel.endSession(session)
             programs[program] = startProgram()

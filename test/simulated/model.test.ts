@@ -15,20 +15,21 @@ describe('any sequence of calls', () => {
         const { kernel } = makeKernel({ limit: 40, tableCapacity: 50, freePerIteration: 3 })
         const startProgram = () => {
           const session = kernel.startSession()
-          return { session, file: kernel.open(session) }
+          return { session, file: kernel.gntalloc.open(session, 0) }
         }
         const programs = [startProgram(), startProgram(), startProgram()]
         for (const { what, program, at, count } of steps) {
           const { session, file } = programs[program]!
           const nth = (handles: Iterable<number>) => [...handles][at % 4] ?? 0
           const refs = Array.from({ length: count }, (_, offset) => 8 + at + offset)
-          if (what === 'allocate') attempt(() => kernel.allocate(session, file, 7, at, count))
-          if (what === 'deallocate') attempt(() => kernel.deallocate(session, file, at * PAGE, count))
-          if (what === 'mmap') attempt(() => kernel.mmap(session, file, at * PAGE, count))
-          if (what === 'munmap')
-            attempt(() => kernel.munmap(session, nth(session.mappings.keys()), at % 3, count))
-          if (what === 'map') attempt(() => kernel.map(session, 7, pairs(refs), at % 2 === 1))
-          if (what === 'unmap') attempt(() => kernel.unmap(session, nth(session.foreignMappings.keys())))
+          if (what === 'allocate') attempt(() => kernel.gntalloc.allocate(session, file, 7, at, count))
+          if (what === 'deallocate')
+            attempt(() => kernel.gntalloc.deallocate(session, file, at * PAGE, count))
+          if (what === 'mmap') attempt(() => kernel.gntalloc.mmap(session, file, at * PAGE, count))
+          if (what === 'munmap') attempt(() => session.munmap(nth(session.mappings.keys()), at % 3, count))
+          if (what === 'map') attempt(() => kernel.domain.map(session, 7, pairs(refs), at % 2 === 1))
+          if (what === 'unmap')
+            attempt(() => kernel.domain.unmap(session, nth(session.foreignMappings.keys())))
           if (what === 'tick') kernel.tick()
           if (what === 'end') {
             kernel.endSession(session)

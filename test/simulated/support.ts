@@ -44,7 +44,6 @@ export function makeKernel(options: Partial<KernelOptions> & { memoryPages?: num
     tableCapacity: 108,
     driverBugs: false,
     freePerIteration: 10,
-    localDomid: 0,
     paravirtualised: false,
   }
   const kernel = new Kernel(
@@ -68,20 +67,21 @@ export function pairs(refs: Iterable<number>): Uint32Array {
   return Uint32Array.from([...refs].flatMap((ref) => [0, ref]))
 }
 
-export async function open(xen: SimulatedXen): Promise<AddressedGrants> {
-  const { module, options } = xen[deviceDescriptor]
+/** The grant device of a domain, that of domain 0 for a SimulatedXen itself. */
+export async function open(at: SimulatedXen | SimulatedDomain): Promise<AddressedGrants> {
+  const { module, options } = at[deviceDescriptor]
   const { openDevice } = (await import(module)) as DeviceModule
   return addressed(await openDevice(options))
 }
 
-/** The mapping device of a domain, the local one for a SimulatedXen itself. */
+/** The mapping device of a domain, as `open`. */
 export async function openMap(at: SimulatedXen | SimulatedDomain): Promise<AddressedMaps> {
   const { module, options } = at[mapDescriptor]
   const { openMapDevice } = (await import(module)) as MapDeviceModule
   return addressed(await openMapDevice(options))
 }
 
-/** The event channel device of a domain, as `openMap`. */
+/** The event channel device of a domain, as `open`. */
 export async function openEvents(at: SimulatedXen | SimulatedDomain): Promise<EventEnd> {
   const { module, options } = at[eventDescriptor]
   return EventEnd.open(await import(module), options)

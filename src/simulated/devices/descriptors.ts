@@ -1,18 +1,30 @@
 import type { DeviceDescriptor } from '../../drivers/descriptor.js'
 
-/** How the devices of one domain of a simulated Xen are opened; without `domid`, those of the local domain. */
+/** What every simulated device is opened with. */
+export interface SimulatedDeviceOptions {
+  /** The directory of the simulated Xen. */
+  path: string
+  /** The domain whose device it is. */
+  domid: number
+}
+
+/** How the devices of one domain of a simulated Xen are opened. */
 export interface DomainDescriptors {
-  readonly map: DeviceDescriptor
+  readonly grants: DeviceDescriptor
+  readonly maps: DeviceDescriptor
   readonly events: DeviceDescriptor
 }
 
-/** @param path the directory of the simulated Xen */
-export function descriptorsOf(path: string, domid?: number): DomainDescriptors {
+export function descriptorsOf(options: SimulatedDeviceOptions): DomainDescriptors {
   const descriptor = (module: string): DeviceDescriptor => ({
     module: new URL(module, import.meta.url).href,
-    options: { path, domid },
-    path,
+    options,
+    path: options.path,
     simulated: true,
   })
-  return { map: descriptor('./simulated-gntdev.js'), events: descriptor('./simulated-evtchn.js') }
+  return {
+    grants: descriptor('./simulated-gntalloc.js'),
+    maps: descriptor('./simulated-gntdev.js'),
+    events: descriptor('./simulated-evtchn.js'),
+  }
 }

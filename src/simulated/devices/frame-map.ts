@@ -8,7 +8,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from '../../native/libc.js'
-import { runsOf } from '../kernel/frames.js'
+import { runsOf } from '../kernel/frame-runs.js'
 
 /**
  * - `shared`: as the driver maps, populated at once.

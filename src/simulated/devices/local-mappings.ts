@@ -5,7 +5,7 @@ import { PAGE_SIZE } from '../../abi.js'
 import { mapZeroPages, type PageBuffer } from '../../drivers/page-buffer.js'
 import { systemCallError } from '../../errors.js'
 import { MappedPages } from '../kernel/mapped-pages.js'
-import { type MemoryUse, memoryFiles } from '../wire/protocol.js'
+import { memoryFiles } from '../wire/protocol.js'
 import { type Access, mapFrames } from './frame-map.js'
 import { type DeviceFile, untilGone } from './simulated-file.js'
 
@@ -28,6 +28,7 @@ interface Piece {
 /** What one device has mapped in this process. Mappings outlive the close of their file, and the connection with them. */
 export class LocalMappings {
   readonly #file: DeviceFile
+  readonly #munmap: 'gntalloc.munmap' | 'gntdev.munmap'
   /** Opened by Node, which closes it when the thread ends. */
   readonly #memory: number
   /** By the host's number: a hole left by a piece of one may become the address of another. */
@@ -37,8 +38,10 @@ export class LocalMappings {
   #finished = false
 
   /** @throws system errors of opening the memory; the connection is closed then */
-  constructor(file: DeviceFile, use: MemoryUse) {
+  constructor(file: DeviceFile, kind: 'gntalloc' | 'gntdev') {
     this.#file = file
+    this.#munmap = `${kind}.munmap`
+    const use = kind === 'gntalloc' ? 'granted' : 'mapped'
     try {
       this.#memory = openSync(join(file.path, memoryFiles[use]), 'r+')
     } catch (error) {
@@ -58,7 +61,7 @@ export class LocalMappings {
     } catch (error) {
       // Some of the pages may be mapped already: the host must not give away what this process still reaches.
       mapZeroPages(address, frames.length * PAGE_SIZE)
-      this.#file.connection.request('munmap', [], Uint32Array.of(id, 0, frames.length))
+      this.#file.connection.request(this.#munmap, [], Uint32Array.of(id, 0, frames.length))
       throw error
     }
   }
@@ -74,7 +77,7 @@ export class LocalMappings {
     mapZeroPages(address, length)
     try {
       const numbers = pieces.flatMap(({ mapping, first, count }) => [mapping.id, first, count])
-      untilGone(() => this.#file.connection.request('munmap', [], Uint32Array.from(numbers)))
+      untilGone(() => this.#file.connection.request(this.#munmap, [], Uint32Array.from(numbers)))
     } catch (error) {
       for (const { mapping, first, count } of pieces) this.#restore(mapping, first, count)
       throw error

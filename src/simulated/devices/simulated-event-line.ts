@@ -1,6 +1,7 @@
 import type { EventLine, EventListener } from '../../drivers/evtchn/event-device.js'
 import type { GrantError } from '../../errors.js'
 import { Connection } from '../wire/connection.js'
+import type { SimulatedDeviceOptions } from './descriptors.js'
 
 /** What the worker's half needs. */
 export interface SimulatedEventFile {
@@ -19,13 +20,12 @@ export class SimulatedEventLine implements EventLine {
   #closed = false
 
   /** @throws GrantError ENOENT, ECONNREFUSED */
-  static async open(path: string, domid: number | undefined): Promise<SimulatedEventLine> {
+  static async open({ path, domid }: SimulatedDeviceOptions): Promise<SimulatedEventLine> {
     const connection = await Connection.open(path, true)
     // Somebody waits for this to be open.
     connection.ref()
     try {
-      const own = domid ?? (await connection.request('hello', [process.pid])).localDomid
-      const { file } = await connection.request('openEvents', [own])
+      const { file } = await connection.request('evtchn.open', [domid])
       connection.unref()
       return new SimulatedEventLine(connection, { path, file })
     } catch (error) {
@@ -46,16 +46,16 @@ export class SimulatedEventLine implements EventLine {
   }
 
   notify(port: number): void {
-    this.#send('notify', [port], this.#connection.request('notify', [this.file.file, port]))
+    this.#send('notify', [port], this.#connection.request('evtchn.notify', [this.file.file, port]))
   }
 
   unmask(ports: readonly number[]): void {
     const numbers = Uint32Array.from(ports)
-    this.#send('unmask', ports, this.#connection.request('unmaskEvents', [this.file.file], numbers))
+    this.#send('unmask', ports, this.#connection.request('evtchn.unmask', [this.file.file], numbers))
   }
 
   reset(): void {
-    this.#send('reset', [], this.#connection.request('resetEvents', [this.file.file]))
+    this.#send('reset', [], this.#connection.request('evtchn.reset', [this.file.file]))
   }
 
   ref(): void {
@@ -71,7 +71,7 @@ export class SimulatedEventLine implements EventLine {
     this.#closed = true
     this.#connection.ref()
     try {
-      await this.#connection.request('close', [this.file.file])
+      await this.#connection.request('evtchn.close', [this.file.file])
     } catch (error) {
       // A host that has gone has let go of everything of this session.
       if (!this.#connection.ended) throw error
@@ -82,8 +82,8 @@ export class SimulatedEventLine implements EventLine {
   async #listen(): Promise<void> {
     for (;;) {
       try {
-        await this.#connection.request('waitEvents', [this.file.file])
-        const { numbers } = await this.#connection.request('readEvents', [this.file.file])
+        await this.#connection.request('evtchn.wait', [this.file.file])
+        const { numbers } = await this.#connection.request('evtchn.read', [this.file.file])
         if (this.#closed) return
         if (numbers.length > 0) this.#listener.fired([...numbers])
       } catch (error) {

@@ -1,12 +1,14 @@
 import { constants } from 'node:os'
 import { GrantError, systemCallError } from '../../errors.js'
 import { BlockingConnection } from '../wire/blocking-connection.js'
+import type { OpenedReply } from '../wire/replies.js'
 
-type Opened = { file: number; ioctlDelay: number }
+export type SimulatedKind = 'gntalloc' | 'gntdev' | 'evtchn'
 
 /** An open file of a simulated device, with a connection of its own: each call blocks the thread until it is answered. */
 export class DeviceFile {
   readonly path: string
+  readonly kind: SimulatedKind
   readonly connection: BlockingConnection
   readonly #file: number
   readonly #ioctlDelay: number
@@ -14,12 +16,13 @@ export class DeviceFile {
   #open = true
 
   /** @param open asks the host for the file. @throws GrantError ENOENT, ECONNREFUSED, and what `open` throws */
-  constructor(path: string, open: (connection: BlockingConnection, localDomid: number) => Opened) {
+  constructor(path: string, kind: SimulatedKind, open: (connection: BlockingConnection) => OpenedReply) {
     this.path = path
+    this.kind = kind
     this.connection = new BlockingConnection(path)
     try {
-      const { localDomid } = this.connection.request('hello', [process.pid])
-      const { file, ioctlDelay } = open(this.connection, localDomid)
+      this.connection.request('xen.hello', [process.pid])
+      const { file, ioctlDelay } = open(this.connection)
       this.#file = file
       this.#ioctlDelay = ioctlDelay
     } catch (error) {
@@ -55,7 +58,7 @@ export class DeviceFile {
     if (!this.#open) return false
     this.delay()
     this.#open = false
-    untilGone(() => this.connection.request('close', [this.#file]))
+    untilGone(() => this.connection.request(`${this.kind}.close`, [this.#file]))
     return true
   }
 }

@@ -1,48 +1,46 @@
 import { AllocationMap } from '../../drivers/gntalloc/allocations.js'
 import type { Allocation, DeviceLimits, GrantDevice } from '../../drivers/gntalloc/grant-device.js'
 import type { PageBuffer } from '../../drivers/page-buffer.js'
+import type { SimulatedDeviceOptions } from './descriptors.js'
 import { LocalMappings } from './local-mappings.js'
 import { DeviceFile } from './simulated-file.js'
 
-export interface SimulatedDeviceOptions {
-  /** The directory of the simulated Xen. */
-  path: string
-}
-
 /** The `openDevice` of a device module. @throws GrantError ENOENT, ECONNREFUSED */
 export function openDevice(options: unknown): GrantDevice {
-  return new SimulatedDevice(options as SimulatedDeviceOptions)
+  return new SimulatedGntalloc(options as SimulatedDeviceOptions)
 }
 
-/** A file of the simulated gntalloc. */
-class SimulatedDevice implements GrantDevice {
+/** A file of some domain's simulated gntalloc. */
+class SimulatedGntalloc implements GrantDevice {
   readonly path: string
   readonly #file: DeviceFile
   readonly #mappings: LocalMappings
   readonly #allocations = new AllocationMap()
 
-  constructor({ path }: SimulatedDeviceOptions) {
+  constructor({ path, domid }: SimulatedDeviceOptions) {
     this.path = path
-    this.#file = new DeviceFile(path, (connection) => connection.request('open'))
-    this.#mappings = new LocalMappings(this.#file, 'granted')
+    this.#file = new DeviceFile(path, 'gntalloc', (connection) =>
+      connection.request('gntalloc.open', [domid]),
+    )
+    this.#mappings = new LocalMappings(this.#file, 'gntalloc')
   }
 
   allocate(domid: number, flags: number, count: number): Allocation {
     const file = this.#file.enter('ioctl')
-    const { index, numbers } = this.#file.connection.request('allocate', [file, domid, flags, count])
+    const { index, numbers } = this.#file.connection.request('gntalloc.allocate', [file, domid, flags, count])
     if (count > 0) this.#allocations.add(index, count)
     return { index, refs: numbers }
   }
 
   deallocate(index: number, count: number): void {
     const file = this.#file.enter('ioctl')
-    this.#file.connection.request('deallocate', [file, index, count])
+    this.#file.connection.request('gntalloc.deallocate', [file, index, count])
     this.#allocations.remove(index, count)
   }
 
   setUnmapNotify(index: number, action: number, port: number): void {
     const file = this.#file.enter('ioctl')
-    this.#file.connection.request('setUnmapNotify', [file, index, action, port])
+    this.#file.connection.request('gntalloc.setUnmapNotify', [file, index, action, port])
   }
 
   mmap(index: number, count: number, over: PageBuffer): void {
@@ -51,7 +49,7 @@ class SimulatedDevice implements GrantDevice {
       // As the real device: a caller's mistake that would corrupt the driver's books must not pass its tests here.
       throw new Error(`mapping ${count} pages at index ${index} would span two allocations of ${this.path}`)
     }
-    const { mapping, numbers } = this.#file.connection.request('mmap', [file, index, count])
+    const { mapping, numbers } = this.#file.connection.request('gntalloc.mmap', [file, index, count])
     this.#mappings.map(mapping, numbers, 'shared', over)
   }
 
@@ -60,13 +58,13 @@ class SimulatedDevice implements GrantDevice {
   }
 
   limits(): DeviceLimits {
-    this.#file.number('read')
-    return this.#file.connection.request('limits')
+    const file = this.#file.number('read')
+    return this.#file.connection.request('gntalloc.limits', [file])
   }
 
   domainExists(domid: number): boolean {
     this.#file.number('ioctl')
-    return this.#file.connection.request('domainExists', [domid]).exists === 1
+    return this.#file.connection.request('gntalloc.domainExists', [domid]).exists === 1
   }
 
   /** Mappings keep their pages, as with the real device, and with them the connection. */

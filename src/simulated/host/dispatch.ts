@@ -1,8 +1,21 @@
 import { GrantError } from '../../errors.js'
 import type { Session } from '../kernel/session.js'
 import { encode, errorToWire, type Message, protocolError } from '../wire/codec.js'
-import { type Call, encodeResult, type ReplyHead } from '../wire/protocol.js'
-import { handlers, Later, type Machine } from './handlers.js'
+import { type Call, type Calls, encodeResult, type ReplyHead } from '../wire/protocol.js'
+import { domainHandlers } from './domain-handlers.js'
+import { evtchnHandlers } from './evtchn-handlers.js'
+import { gntallocHandlers } from './gntalloc-handlers.js'
+import { gntdevHandlers } from './gntdev-handlers.js'
+import { type Handlers, Later, type Machine } from './handler.js'
+import { xenHandlers } from './xen-handlers.js'
+
+const handlers: Handlers<Calls> = {
+  ...gntallocHandlers,
+  ...gntdevHandlers,
+  ...evtchnHandlers,
+  ...domainHandlers,
+  ...xenHandlers,
+}
 
 /**
  * Does what a message asks for.
@@ -32,8 +45,11 @@ export function answer(
 function checkRequest(head: unknown): { id: number; call: Call; args: number[] } {
   if (typeof head !== 'object' || head === null) throw protocolError('a message that is no request')
   const { id, call, args } = head as Record<string, unknown>
-  if (!Number.isSafeInteger(id) || typeof call !== 'string' || !Object.hasOwn(handlers, call))
-    throw protocolError(`the unknown call ${JSON.stringify(call)}`)
+  if (!Number.isSafeInteger(id)) throw protocolError('a request without a number')
+  // Quoted only if it is short: what is not even a string may be nested deeper than the stack.
+  if (typeof call !== 'string') throw protocolError('a request without a call')
+  if (!Object.hasOwn(handlers, call))
+    throw protocolError(`the unknown call ${JSON.stringify(call.slice(0, 100))}`)
   const { arity } = handlers[call as Call]
   if (!Array.isArray(args) || args.length !== arity || !args.every(isArgument))
     throw protocolError(`wrong arguments for ${call}`)

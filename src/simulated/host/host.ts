@@ -8,7 +8,7 @@ import { Decoder, encode, errorToWire } from '../wire/codec.js'
 import { files, memoryFiles, type ReplyHead } from '../wire/protocol.js'
 import { answer } from './dispatch.js'
 import { Faults } from './faults.js'
-import type { Machine } from './handlers.js'
+import type { Machine } from './handler.js'
 import { MemoryFile } from './memory-file.js'
 import { Survivors } from './survivors.js'
 
@@ -24,10 +24,10 @@ export interface HostOptions extends KernelOptions {
 /** Runs a simulated Xen until the thread is terminated. @returns once programs can connect */
 export async function startHost({ path, ioctlDelay, freeInterval, ...options }: HostOptions): Promise<void> {
   const { granted, ...others } = memoryFiles
-  const memory = new MemoryFile(join(path, granted), options.tableCapacity)
+  const memory = new MemoryFile(join(path, granted))
   for (const name of Object.values(others)) linkSync(join(path, granted), join(path, name))
   const kernel = new Kernel(options, memory)
-  const machine: Machine = { kernel, ioctlDelay, localDomid: options.localDomid, faults: new Faults() }
+  const machine: Machine = { kernel, ioctlDelay, faults: new Faults() }
 
   // Like the kernel's timer, it runs only while there is something to free.
   let timer: NodeJS.Timeout | undefined

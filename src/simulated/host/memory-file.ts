@@ -3,21 +3,22 @@ import { constants } from 'node:os'
 import koffi from 'koffi'
 import { PAGE_SIZE } from '../../abi.js'
 import { systemCallError } from '../../errors.js'
-import type { CopyMemory } from '../kernel/grant-copier.js'
+import type { PageMemory } from '../kernel/frames.js'
 
 const fallocateCall = koffi.load(null).func('int fallocate(int fd, int mode, int64_t offset, int64_t length)')
 
 const FALLOC_FL_KEEP_SIZE = 1
 const FALLOC_FL_PUNCH_HOLE = 2
 
-/** The memory of the granting domain's pages: a sparse file that everybody maps. Frame n is its n-th page. */
-export class MemoryFile implements CopyMemory {
+/** The memory of all granted pages: a sparse file that everybody maps, and that grows. Frame n is its n-th page. */
+export class MemoryFile implements PageMemory {
   readonly #fd: number
+  /** Pages it has room for. */
+  #size = 0
 
-  /** @param path must not exist. @param frames how many pages it has room for */
-  constructor(path: string, frames: number) {
+  /** @param path must not exist */
+  constructor(path: string) {
     this.#fd = openSync(path, 'wx+', 0o600)
-    ftruncateSync(this.#fd, frames * PAGE_SIZE)
   }
 
   /**
@@ -27,8 +28,12 @@ export class MemoryFile implements CopyMemory {
   reserve(first: number, count: number): boolean {
     const errno = this.#allocate(0, first, count)
     if (errno === constants.errno.ENOSPC || errno === constants.errno.ENOMEM) return false
-    if (errno === 0 || errno === constants.errno.EOPNOTSUPP) return true
-    throw systemCallError(errno, 'fallocate', `reserving ${count} pages of the simulated memory`)
+    if (errno !== 0 && errno !== constants.errno.EOPNOTSUPP)
+      throw systemCallError(errno, 'fallocate', `reserving ${count} pages of the simulated memory`)
+    // A page beyond the end of the file cannot be touched; where fallocate does nothing it does not lengthen the file.
+    this.#size = Math.max(this.#size, first + count)
+    if (errno !== 0) ftruncateSync(this.#fd, this.#size * PAGE_SIZE)
+    return true
   }
 
   clearByte(frame: number, offset: number): void {

@@ -1,20 +1,54 @@
 import { constants } from 'node:os'
 import { systemCallError } from '../../errors.js'
+import { Domain, type DomainOptions, type Hardware } from './domain.js'
+import type { ChannelDirectory, EventChannels } from './event-channels.js'
+import type { GrantTable, TableDirectory } from './grant-table.js'
 
-/** Which domains there are: all, until they are destroyed. A number is not used again. */
-export class Domains {
-  readonly #destroyed = new Set<number>()
+/** Domids are 16 bits wide in every interface of Xen. */
+const MAX_DOMID = 0xffff
 
-  destroy(domid: number): void {
-    this.#destroyed.add(domid)
+/** All domains of the machine. Every one exists until it is destroyed; a number is not used again. */
+export class Domains implements TableDirectory, ChannelDirectory {
+  readonly #hardware: Hardware
+  readonly #options: DomainOptions
+  /** Those that anything has been asked of. */
+  readonly #known = new Map<number, Domain>()
+
+  constructor(hardware: Hardware, options: DomainOptions) {
+    this.#hardware = hardware
+    this.#options = options
   }
 
-  exists(domid: number): boolean {
-    return !this.#destroyed.has(domid)
+  [Symbol.iterator](): Iterator<Domain> {
+    return this.#known.values()
+  }
+
+  /** A domain that may have been destroyed. @throws GrantError ESRCH for what is no domid */
+  get(domid: number, what = `looking for domain ${domid}`): Domain {
+    const known = this.#known.get(domid)
+    if (known !== undefined) return known
+    if (domid > MAX_DOMID) throw systemCallError(constants.errno.ESRCH, 'ioctl', what, { domid })
+    const domain = new Domain(domid, this.#hardware, this, this.#options)
+    this.#known.set(domid, domain)
+    return domain
   }
 
   /** @throws GrantError ESRCH */
-  mustExist(domid: number, what: string): void {
-    if (!this.exists(domid)) throw systemCallError(constants.errno.ESRCH, 'ioctl', what, { domid })
+  running(domid: number, what: string): Domain {
+    const domain = this.get(domid, what)
+    if (domain.running) return domain
+    throw systemCallError(constants.errno.ESRCH, 'ioctl', what, { domid })
+  }
+
+  exists(domid: number): boolean {
+    return domid <= MAX_DOMID && (this.#known.get(domid)?.running ?? true)
+  }
+
+  tableOf(domid: number): GrantTable | undefined {
+    return this.exists(domid) ? this.get(domid).table : undefined
+  }
+
+  channelsOf(domid: number): EventChannels | undefined {
+    return this.exists(domid) ? this.get(domid).channels : undefined
   }
 }

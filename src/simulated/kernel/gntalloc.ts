@@ -2,54 +2,33 @@ import { constants } from 'node:os'
 import { GNTALLOC_FLAG_WRITABLE, PAGE_SIZE } from '../../abi.js'
 import type { Allocation } from '../../drivers/gntalloc/grant-device.js'
 import { systemCallError } from '../../errors.js'
-import { FrameAllocator, type PageMemory } from './frames.js'
+import type { DomainState } from './domain-state.js'
+import type { EventChannels } from './event-channels.js'
+import type { FramePool, PageMemory } from './frames.js'
+import { GrantFile, type GrantMapping, type Gref } from './grant-file.js'
 import type { GrantEntry, GrantTable } from './grant-table.js'
 import { MappedPages } from './mapped-pages.js'
-import { clearsByte, dropNotification, makeNotification, type Notification } from './notifications.js'
-import type { EventChannels } from './ports.js'
+import { clearsByte, dropNotification, makeNotification } from './unmap-notifications.js'
 
 const { EINVAL, ENOENT, ENOMEM, ENOSPC } = constants.errno
 
 /** More references than kmalloc gives an array for. */
 const MAX_REFS_PER_CALL = 1024 * 1024
 
-interface Gref {
-  readonly entry: GrantEntry
-  /** One for the file until DEALLOC or close, one for each mapping. */
-  users: number
-  notify: Notification | undefined
-}
-
-/** An open file of the grant device. */
-export class GrantFile {
-  /** By byte offset. A page leaves with DEALLOC, though mappings may keep it granted. */
-  readonly pages = new Map<number, Gref>()
-  nextIndex = 0
-  /** Mappings of it of which a piece is left. */
-  mappings = 0
-  closed = false
-}
-
-/** One mmap call. Its pages are let go together, when the last piece is unmapped. */
-export interface Mapping {
-  readonly file: GrantFile
-  readonly grefs: readonly Gref[]
-  readonly pages: MappedPages
-}
-
-export interface DriverOptions {
+export interface GntallocOptions {
+  /** Pages that all files of a domain together may have, when it starts. */
   limit: number
   /** Count wrongly after a late failure, as the driver does. */
   driverBugs: boolean
 }
 
-/** The gntalloc driver of Linux 6.1.192, its order of checks included. Nothing here does any IO. */
-export class GrantAllocDriver {
+/** The gntalloc driver of Linux 6.1.192 in one domain, its order of checks included. Nothing here does any IO. */
+export class GntallocDriver {
+  readonly #domain: DomainState
   readonly #table: GrantTable
   readonly #channels: EventChannels
-  readonly #granter: number
   readonly #memory: PageMemory
-  readonly #frames: FrameAllocator
+  readonly #frames: FramePool
   readonly #driverBugs: boolean
   /** The module parameter, a C int: negative ones act as huge. */
   limit: number
@@ -58,25 +37,29 @@ export class GrantAllocDriver {
   /** Grants that still have a user. */
   grants = 0
 
-  /** @param granter the domain it runs in */
   constructor(
+    domain: DomainState,
     table: GrantTable,
-    granter: number,
     channels: EventChannels,
-    memory: PageMemory,
-    options: DriverOptions,
+    { memory, frames }: { memory: PageMemory; frames: FramePool },
+    options: GntallocOptions,
   ) {
+    this.#domain = domain
     this.#table = table
-    this.#granter = granter
     this.#channels = channels
     this.#memory = memory
-    this.#frames = new FrameAllocator(table.capacity, memory)
+    this.#frames = frames
     this.#driverBugs = options.driverBugs
     this.limit = options.limit
   }
 
+  /** Entries of the grant table. */
+  get capacity(): number {
+    return this.#table.capacity
+  }
+
   open(): GrantFile {
-    return new GrantFile()
+    return new GrantFile(this.#domain.domid)
   }
 
   /** @throws GrantError ENOSPC, ENOMEM */
@@ -130,13 +113,13 @@ export class GrantAllocDriver {
     const gref = file.pages.get(index - offset)
     if (gref === undefined)
       throw systemCallError(ENOENT, 'ioctl', `setting the unmap notification at index ${index}: no such page`)
-    const notify = makeNotification(this.#channels, this.#granter, action, offset, port)
+    const notify = makeNotification(this.#channels, action, offset, port)
     dropNotification(this.#channels, gref.notify)
     gref.notify = notify
   }
 
   /** @throws GrantError EINVAL (unaligned or nothing to map), ENOENT */
-  mmap(file: GrantFile, index: number, count: number): Mapping {
+  mmap(file: GrantFile, index: number, count: number): GrantMapping {
     const fail = (errno: number) => systemCallError(errno, 'mmap', `mapping ${count} pages at index ${index}`)
     if (index % PAGE_SIZE !== 0 || count < 1) throw fail(EINVAL)
     const grefs = this.#find(file, index, count)
@@ -147,7 +130,7 @@ export class GrantAllocDriver {
   }
 
   /** The last piece of a mapping has gone. */
-  munmap({ file, grefs }: Mapping): void {
+  munmap({ file, grefs }: GrantMapping): void {
     this.#drop(grefs)
     file.mappings--
     this.#releaseUnused(file)
@@ -166,13 +149,6 @@ export class GrantAllocDriver {
     this.#drop(grefs)
   }
 
-  /** One round over the deferred pages, see GrantTable.retry. @returns how many were freed */
-  retryDeferred(budget: number): number {
-    const frames = this.#table.retry(budget)
-    this.#frames.release(frames)
-    return frames.length
-  }
-
   #find(file: GrantFile, index: number, count: number): Gref[] | undefined {
     const grefs: Gref[] = []
     for (let page = 0; page < count; page++) {
@@ -185,21 +161,23 @@ export class GrantAllocDriver {
 
   /** Takes one user off each. The last one fires the notification, while the peer still has access, and ends it. */
   #drop(grefs: readonly Gref[]): void {
-    const freed: number[] = []
+    const ended: GrantEntry[] = []
     for (const gref of grefs) {
       gref.users--
       if (gref.users > 0) continue
       this.#notify(gref)
       this.pages--
       this.grants--
-      if (this.#table.end(gref.entry)) freed.push(gref.entry.frame)
+      ended.push(gref.entry)
     }
-    this.#frames.release(freed)
+    this.#table.end(ended)
   }
 
   #notify({ notify, entry }: Gref): void {
-    if (clearsByte(notify)) this.#memory.clearByte(entry.frame, notify.offset)
-    notify?.port?.send()
+    if (this.#domain.running) {
+      if (clearsByte(notify)) this.#memory.clearByte(entry.frame, notify.offset)
+      notify?.port?.send()
+    }
     dropNotification(this.#channels, notify)
   }
 }

@@ -1,12 +1,13 @@
 import { constants } from 'node:os'
 import { PAGE_SIZE } from '../../abi.js'
 import { type GrantError, systemCallError } from '../../errors.js'
+import type { DomainState } from './domain-state.js'
+import type { EventChannels } from './event-channels.js'
 import type { PageMemory } from './frames.js'
-import type { GrantEntry, GrantTable } from './grant-table.js'
+import type { GrantEntry, TableDirectory } from './grant-table.js'
 import { type GrantMap, MapFile } from './map-file.js'
 import { MappedPages } from './mapped-pages.js'
-import { clearsByte, dropNotification, makeNotification } from './notifications.js'
-import type { EventChannels } from './ports.js'
+import { clearsByte, dropNotification, makeNotification } from './unmap-notifications.js'
 
 const { EINVAL, ENOENT } = constants.errno
 
@@ -23,12 +24,12 @@ export interface MapMapping {
 }
 
 /**
- * The gntdev driver of Linux 6.1, its order of checks included, and what Xen checks. In a paravirtualised domain memory is let
+ * The gntdev driver of Linux 6.1 in one domain, its order of checks included, and what Xen checks. In a paravirtualised domain memory is let
  * go when it is unmapped; in others when its map is forgotten too.
  */
-export class GrantMapDriver {
-  readonly #table: GrantTable
-  readonly #granter: number
+export class GntdevDriver {
+  readonly #domain: DomainState
+  readonly #granters: TableDirectory
   readonly #channels: EventChannels
   readonly #memory: PageMemory
   readonly #paravirtualised: boolean
@@ -38,21 +39,21 @@ export class GrantMapDriver {
   maps = 0
 
   constructor(
-    table: GrantTable,
-    granter: number,
+    domain: DomainState,
+    granters: TableDirectory,
     channels: EventChannels,
     memory: PageMemory,
     paravirtualised: boolean,
   ) {
-    this.#table = table
-    this.#granter = granter
+    this.#domain = domain
+    this.#granters = granters
     this.#channels = channels
     this.#memory = memory
     this.#paravirtualised = paravirtualised
   }
 
-  open(domid: number): MapFile {
-    return new MapFile(domid)
+  open(): MapFile {
+    return new MapFile(this.#domain.domid)
   }
 
   /** @param pairs as in `struct ioctl_gntdev_grant_ref`. @returns the index. @throws GrantError EINVAL */
@@ -72,7 +73,7 @@ export class GrantMapDriver {
     if (clearsByte(map.notification)) throw fail(': its notification is to clear a byte: arm it afterwards')
     map.used = true
     map.writable = writable
-    const entries = this.#pin(file.domid, map.pairs, writable)
+    const entries = this.#pin(map.pairs, writable)
     if (entries === undefined) throw fail('')
     map.entries = entries
     map.users++
@@ -82,8 +83,8 @@ export class GrantMapDriver {
 
   /** The last piece of a mapping has gone. */
   munmap(file: MapFile, { map }: MapMapping): void {
-    if (this.#paravirtualised) this.#letGo(file, map)
-    this.#put(file, map)
+    if (this.#paravirtualised) this.#letGo(map)
+    this.#put(map)
     file.mappings--
     if (file.closed) this.#release(file)
   }
@@ -94,14 +95,14 @@ export class GrantMapDriver {
     if (map === undefined)
       throw failure(ENOENT, 'ioctl', `forgetting the map at index ${index}`, file.domid, count)
     file.remove(map)
-    this.#put(file, map)
+    this.#put(map)
   }
 
   /** @throws GrantError EINVAL, ENOENT, EINVAL */
   setUnmapNotify(file: MapFile, index: number, action: number, port: number): void {
     const map = file.holding(index)
     const offset = map === undefined ? 0 : index - map.start * PAGE_SIZE
-    const notification = makeNotification(this.#channels, file.domid, action, offset, port)
+    const notification = makeNotification(this.#channels, action, offset, port)
     let refused: GrantError | undefined
     if (map === undefined)
       refused = failure(ENOENT, 'ioctl', `setting an unmap notification at index ${index}: no such map`)
@@ -119,11 +120,12 @@ export class GrantMapDriver {
   }
 
   /** A peer maps, without a file of its own. See `map` and `mmap`. @throws GrantError EINVAL */
-  mapDirectly(mapper: number, pairs: Uint32Array, writable: boolean): ForeignMapping {
+  mapDirectly(pairs: Uint32Array, writable: boolean): ForeignMapping {
+    const mapper = this.#domain.domid
     const count = pairs.length / 2
     const what = `mapping ${count} grants${writable ? ' writable' : ''} in domain ${mapper}`
     checkCount(pairs, what, mapper)
-    const entries = this.#pin(mapper, pairs, writable)
+    const entries = this.#pin(pairs, writable)
     if (entries === undefined) throw failure(EINVAL, 'mmap', what, mapper, count)
     return entries
   }
@@ -135,36 +137,36 @@ export class GrantMapDriver {
 
   #release(file: MapFile): void {
     if (file.mappings > 0) return
-    for (const map of file.removeAll()) this.#put(file, map)
+    for (const map of file.removeAll()) this.#put(map)
   }
 
   /** One user fewer. After the last the granter's pages are let go: byte first, then event. */
-  #put(file: MapFile, map: GrantMap): void {
+  #put(map: GrantMap): void {
     map.users--
     if (map.users > 0) return
     this.maps--
-    this.#letGo(file, map)
+    this.#letGo(map)
     const { notification } = map
-    if (!file.silenced) notification?.port?.send()
+    if (this.#domain.running) notification?.port?.send()
     dropNotification(this.#channels, notification)
   }
 
-  #letGo(file: MapFile, map: GrantMap): void {
+  #letGo(map: GrantMap): void {
     const { entries, notification } = map
     if (entries === undefined) return
     map.entries = undefined
-    if (!file.silenced && clearsByte(notification)) {
+    if (this.#domain.running && clearsByte(notification)) {
       const { frame } = entries[Math.floor(notification.offset / PAGE_SIZE)]!
       this.#memory.clearByte(frame, notification.offset % PAGE_SIZE)
     }
     this.#unpin(entries)
   }
 
-  #pin(mapper: number, pairs: Uint32Array, writable: boolean): GrantEntry[] | undefined {
+  #pin(pairs: Uint32Array, writable: boolean): GrantEntry[] | undefined {
     const entries: GrantEntry[] = []
     for (let pair = 0; pair < pairs.length; pair += 2) {
-      const known = pairs[pair] === this.#granter
-      const entry = known ? this.#table.lookup(pairs[pair + 1]!, mapper, writable) : undefined
+      const table = this.#granters.tableOf(pairs[pair]!)
+      const entry = table?.lookup(pairs[pair + 1]!, this.#domain.domid, writable)
       if (entry === undefined) return undefined
       entries.push(entry)
     }
@@ -174,7 +176,7 @@ export class GrantMapDriver {
   }
 
   #unpin(entries: readonly GrantEntry[]): void {
-    for (const entry of entries) entry.foreignMaps--
+    for (const entry of entries) entry.table.unmapped(entry)
     this.mappings--
   }
 }

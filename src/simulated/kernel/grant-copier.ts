@@ -12,30 +12,22 @@ import {
 import { systemCallError } from '../../errors.js'
 import { type CopyPiece, type GrantSide, isGrant } from '../wire/copy-message.js'
 import type { PageMemory } from './frames.js'
-import type { GrantEntry, GrantTable } from './grant-table.js'
-
-/** Page contents, for copies. */
-export interface CopyMemory extends PageMemory {
-  read(frame: number, offset: number, length: number): Uint8Array
-  write(frame: number, offset: number, bytes: Uint8Array): void
-}
+import type { GrantEntry, TableDirectory } from './grant-table.js'
 
 /**
  * Grant copy: the driver's checks, over all pieces before the first is copied, then Xen's, piece by piece. The bytes of
  * local sources come with the pieces, those for local targets go back in them.
  */
 export class GrantCopier {
-  readonly #table: GrantTable
-  readonly #granter: number
-  readonly #memory: CopyMemory
+  readonly #granters: TableDirectory
+  readonly #memory: PageMemory
 
-  constructor(table: GrantTable, granter: number, memory: CopyMemory) {
-    this.#table = table
-    this.#granter = granter
+  constructor(granters: TableDirectory, memory: PageMemory) {
+    this.#granters = granters
     this.#memory = memory
   }
 
-  /** @returns a GNTST_ status for each. @throws GrantError EINVAL */
+  /** @param domid who copies. @returns a GNTST_ status for each. @throws GrantError EINVAL */
   copy(domid: number, pieces: readonly CopyPiece[]): number[] {
     for (const piece of pieces) check(piece)
     return pieces.map((piece) => this.#copy(domid, piece))
@@ -54,10 +46,10 @@ export class GrantCopier {
 
   /** @returns the entry or why not, as Xen puts it: what is not granted to this domain is no more than a general error */
   #claim(domid: number, { domid: granter, ref }: GrantSide, writable: boolean): GrantEntry | number {
-    if (granter >= DOMID_FIRST_RESERVED) return GNTST_BAD_DOMAIN
-    if (ref >= this.#table.capacity) return GNTST_BAD_GNTREF
-    const entry = granter === this.#granter ? this.#table.lookup(ref, domid, writable) : undefined
-    return entry ?? GNTST_GENERAL_ERROR
+    const table = granter < DOMID_FIRST_RESERVED ? this.#granters.tableOf(granter) : undefined
+    if (table === undefined) return GNTST_BAD_DOMAIN
+    if (ref >= table.capacity) return GNTST_BAD_GNTREF
+    return table.lookup(ref, domid, writable) ?? GNTST_GENERAL_ERROR
   }
 }
 

@@ -1,55 +1,47 @@
 import { constants } from 'node:os'
-import type { Allocation, DeviceLimits } from '../../drivers/gntalloc/grant-device.js'
 import { systemCallError } from '../../errors.js'
 import type { Counters } from '../wire/counters.js'
+import { count } from './count.js'
+import type { DomainOptions } from './domain.js'
+import { DomainCalls } from './domain-calls.js'
 import { Domains } from './domains.js'
-import { EventCalls } from './event-calls.js'
-import { EventFile } from './event-file.js'
-import { type DriverOptions, GrantAllocDriver, GrantFile } from './gntalloc.js'
-import { GrantMapDriver } from './gntdev.js'
-import { type CopyMemory, GrantCopier } from './grant-copier.js'
-import { GrantTable } from './grant-table.js'
-import { MapCalls } from './map-calls.js'
+import { EvtchnCalls } from './evtchn-calls.js'
+import { FramePool, type PageMemory } from './frames.js'
+import { GntallocCalls } from './gntalloc-calls.js'
+import { GntdevCalls } from './gntdev-calls.js'
+import { GrantCopier } from './grant-copier.js'
+import { GrantFile } from './grant-file.js'
+import { RESERVED_ENTRIES } from './grant-table.js'
 import { MapFile } from './map-file.js'
-import { EventChannels } from './ports.js'
-import { get, Handles, type Mapped, type OpenFile, Session } from './session.js'
+import { Handles, type OpenFile, Session } from './session.js'
 
-const { EBADF, EINVAL } = constants.errno
-
-export interface KernelOptions extends DriverOptions {
-  /** Entries of the grant table; the first 8 are reserved. */
-  tableCapacity: number
-  /** Deferred pages looked at per round; 0 means all. */
+export interface KernelOptions extends DomainOptions {
+  /** Deferred pages that each domain looks at per round; 0 means all. */
   freePerIteration: number
-  /** The domain that grants. */
-  localDomid: number
-  /** See {@link GrantMapDriver}. */
-  paravirtualised: boolean
 }
 
-/** The simulated kernel and hypervisor: a synchronous state machine without any IO of its own. */
+/** The simulated machine: Xen, and the kernel of each domain. A synchronous state machine without any IO of its own. */
 export class Kernel {
-  readonly #options: KernelOptions
-  readonly #table: GrantTable
-  readonly domains = new Domains()
-  readonly #channels = new EventChannels(this.domains)
-  readonly #gntalloc: GrantAllocDriver
-  readonly #gntdev: GrantMapDriver
+  readonly domains: Domains
+  readonly domain: DomainCalls
+  readonly gntalloc: GntallocCalls
+  readonly gntdev: GntdevCalls
+  readonly evtchn: EvtchnCalls
+  readonly #freePerIteration: number
+  readonly #frames: FramePool
   readonly #sessions = new Set<Session>()
-  readonly #handles = new Handles()
-  /** The calls of the other two devices. */
-  readonly mapCalls: MapCalls
-  readonly eventCalls: EventCalls
+  /** Sessions that ended with their domain, while their programs may still reach these frames. */
+  readonly #held = new Map<Session, Iterable<number>>()
 
-  constructor(options: KernelOptions, memory: CopyMemory) {
-    this.#options = options
-    const { localDomid, tableCapacity, paravirtualised } = options
-    this.#table = new GrantTable(tableCapacity)
-    this.#gntalloc = new GrantAllocDriver(this.#table, localDomid, this.#channels, memory, options)
-    this.#gntdev = new GrantMapDriver(this.#table, localDomid, this.#channels, memory, paravirtualised)
-    const copier = new GrantCopier(this.#table, localDomid, memory)
-    this.mapCalls = new MapCalls(this.#gntdev, copier, this.#handles)
-    this.eventCalls = new EventCalls(this.#channels, this.#handles)
+  constructor({ freePerIteration, ...options }: KernelOptions, memory: PageMemory) {
+    this.#freePerIteration = freePerIteration
+    this.#frames = new FramePool(options.tableCapacity - RESERVED_ENTRIES, memory)
+    this.domains = new Domains({ memory, frames: this.#frames }, options)
+    const handles = new Handles()
+    this.domain = new DomainCalls(this.domains, handles)
+    this.gntalloc = new GntallocCalls(this.domains, handles, freePerIteration)
+    this.gntdev = new GntdevCalls(this.domains, new GrantCopier(this.domains, memory), handles)
+    this.evtchn = new EvtchnCalls(this.domains, this.#sessions, handles)
   }
 
   /** @param hangUp ends the connection of the session's programs */
@@ -61,166 +53,76 @@ export class Kernel {
 
   /** What the kernel does when a process ends: mappings go first, then files, so that each notification fires once. */
   endSession(session: Session): void {
+    const held = this.#held.get(session)
+    if (held) this.#frames.letGo(held)
+    this.#held.delete(session)
     if (!this.#sessions.delete(session)) return
-    for (const mapping of session.foreignMappings.values()) this.#gntdev.unmapDirectly(mapping)
+    for (const mapping of [...session.foreignMappings.keys()]) this.domain.unmap(session, mapping)
     for (const mapping of session.mappings.values()) mapping.letGo()
     this.closeFiles(session)
   }
 
   /** Its descriptors are gone; what it has mapped stays so, until the session ends. */
   closeFiles(session: Session): void {
-    for (const file of session.files.values()) this.#closeFile(file)
+    for (const file of session.files.values()) this.#release(file)
     session.files.clear()
   }
 
-  /** What it maps is let go, and nobody is left to carry out the notifications it had armed. */
+  /**
+   * Its programs end, what it has mapped is let go, and nobody is left to carry out the notifications it had armed. What
+   * others have mapped of it they keep.
+   * @throws GrantError EINVAL for domain 0
+   */
   destroyDomain(domid: number): void {
-    this.domains.destroy(domid)
+    if (domid === 0) throw systemCallError(constants.errno.EINVAL, 'ioctl', 'destroying domain 0', { domid })
+    const domain = this.domains.get(domid)
+    if (!domain.running) return
+    domain.stop()
     for (const session of [...this.#sessions]) {
-      for (const [handle, mapping] of session.foreignMappings) {
-        if (mapping[0]?.domid !== domid) continue
-        this.#gntdev.unmapDirectly(mapping)
+      for (const [handle, { domid: mapper, entries }] of session.foreignMappings) {
+        if (mapper !== domid) continue
+        domain.gntdev.unmapDirectly(entries)
         // Its holder may still ask to unmap it.
-        session.foreignMappings.set(handle, [])
+        session.foreignMappings.set(handle, { domid, entries: [] })
       }
-      const files = [...session.files.values()].filter(
-        (file) => !(file instanceof GrantFile) && file.domid === domid,
-      )
-      if (files.length === 0) continue
-      for (const file of files) if (file instanceof MapFile) file.silenced = true
+      if (!session.belongsTo(domid)) continue
+      // In reality its memory is gone with it. Here a process stays, which may still write there for a while.
+      const { granted, mapped } = session.mappedFrames()
+      const frames = [...granted, ...mapped]
+      this.#frames.hold(frames)
       this.endSession(session)
+      this.#held.set(session, frames)
       session.hangUp()
     }
+    domain.remove()
   }
 
-  open(session: Session): number {
-    return this.#handles.enter(session.files, this.#gntalloc.open())
-  }
-
-  /** @throws GrantError EBADF, ENOSPC, ENOMEM */
-  allocate(session: Session, file: number, domid: number, flags: number, count: number): Allocation {
-    return this.#gntalloc.allocate(session.grantFile(file), domid, flags, count)
-  }
-
-  /** @throws GrantError EBADF, EINVAL */
-  deallocate(session: Session, file: number, index: number, count: number): void {
-    this.#gntalloc.deallocate(session.grantFile(file), index, count)
-  }
-
-  /** @throws GrantError EBADF, ENOENT, EINVAL */
-  setUnmapNotify(session: Session, file: number, index: number, action: number, port: number): void {
-    this.#gntalloc.setUnmapNotify(session.grantFile(file), index, action, port)
-  }
-
-  /** @returns the frames to map, one per page. @throws GrantError EBADF, EINVAL, ENOENT */
-  mmap(session: Session, file: number, index: number, count: number): Mapped {
-    const mapping = this.#gntalloc.mmap(session.grantFile(file), index, count)
-    const frames = Uint32Array.from(mapping.grefs, (gref) => gref.entry.frame)
-    const letGo = () => this.#gntalloc.munmap(mapping)
-    const entered = this.#handles.enter(session.mappings, {
-      pages: mapping.pages,
-      foreign: false,
-      frames,
-      letGo,
-    })
-    return { mapping: entered, frames }
-  }
-
-  /** Unmaps `count` pages from page `first` of a mapping, of either device. @throws GrantError EBADF, EINVAL */
-  munmap(session: Session, mapping: number, first: number, count: number): void {
-    session.munmap(mapping, first, count)
-  }
-
-  /** A peer maps without a file. See GrantMapDriver.mapDirectly. @throws GrantError EINVAL */
-  map(session: Session, mapper: number, pairs: Uint32Array, writable: boolean): Mapped {
-    const mapping = this.#gntdev.mapDirectly(mapper, pairs, writable)
-    const frames = Uint32Array.from(mapping, (entry) => entry.frame)
-    return { mapping: this.#handles.enter(session.foreignMappings, mapping), frames }
-  }
-
-  /** @throws GrantError EBADF */
-  unmap(session: Session, mapping: number): void {
-    this.#gntdev.unmapDirectly(get(session.foreignMappings, mapping, 'mapping of a peer'))
-    session.foreignMappings.delete(mapping)
-  }
-
-  /** Mappings keep their pages. For a file of any device. @throws GrantError EBADF */
-  close(session: Session, handle: number): void {
-    if (session.joined.delete(handle)) return
-    this.#closeFile(get(session.files, handle, 'file'))
-    session.files.delete(handle)
-  }
-
-  #closeFile(file: OpenFile): void {
-    if (file instanceof GrantFile) this.#gntalloc.close(file)
-    else if (file instanceof MapFile) this.#gntdev.close(file)
-    else this.#channels.close(file)
-  }
-
-  /** An event channel file of whatever session, for another half of the same program. @throws GrantError EBADF */
-  joinEvents(session: Session, handle: number): void {
-    for (const { files } of this.#sessions) {
-      const file = files.get(handle)
-      if (!(file instanceof EventFile)) continue
-      session.joined.set(handle, file)
-      return
-    }
-    throw systemCallError(EBADF, 'open', `joining file ${handle}, which is not open`)
-  }
-
-  /** In the local domain, as for `events`. */
-  bindPort(): number {
-    return this.#channels.bindForTest(this.#options.localDomid)
-  }
-
-  /** Events a port has got so far. @throws GrantError EINVAL */
-  events(port: number): number {
-    const count = this.#channels.sent(this.#options.localDomid, port)
-    if (count === undefined) throw systemCallError(EINVAL, 'read', `reading the events of port ${port}`)
-    return count
-  }
-
-  /** A negative limit acts as a huge one, as in the driver. */
-  setLimit(limit: number): void {
-    this.#gntalloc.limit = limit
-  }
-
-  limits(): DeviceLimits {
-    const { tableCapacity, freePerIteration } = this.#options
-    return { limit: this.#gntalloc.limit, tableCapacity, freePerIteration }
-  }
-
+  /** Pages that some kernel will look at again. */
   get deferred(): number {
-    return this.#table.deferred
+    let deferred = 0
+    for (const { running, table } of this.domains) if (running) deferred += table.deferred
+    return deferred
   }
 
-  /** One round over the deferred pages: the kernel's timer. @returns how many were freed */
+  /** One round of each domain over its deferred pages: the kernels' timers. @returns how many were freed */
   tick(): number {
-    return this.#gntalloc.retryDeferred(this.#options.freePerIteration)
+    let freed = 0
+    for (const { running, table } of this.domains) if (running) freed += table.retry(this.#freePerIteration)
+    return freed
   }
 
-  counters(asking?: Session): Counters {
-    let files = 0
-    let mappings = 0
-    let sessions = 0
-    for (const session of this.#sessions) {
-      files += session.files.size
-      for (const { foreign } of session.mappings.values()) if (!foreign) mappings++
-      if (session !== asking) sessions++
-    }
-    const { grants, pages } = this.#gntalloc
-    const { used: tableUsed, deferred } = this.#table
-    return {
-      grants,
-      pages,
-      files,
-      mappings,
-      foreignMappings: this.#gntdev.mappings,
-      maps: this.#gntdev.maps,
-      ports: this.#channels.ports,
-      deferred,
-      tableUsed,
-      sessions,
-    }
+  /**
+   * @param asking is not counted
+   * @param domid counts only what is this domain's
+   */
+  counters(asking?: Session, domid?: number): Counters {
+    const domains = domid === undefined ? this.domains : [this.domains.get(domid)]
+    return count(domains, this.#sessions, asking, domid)
+  }
+
+  #release(file: OpenFile): void {
+    if (file instanceof GrantFile) this.gntalloc.release(file)
+    else if (file instanceof MapFile) this.gntdev.release(file)
+    else this.evtchn.release(file)
   }
 }

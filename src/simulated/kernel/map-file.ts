@@ -1,6 +1,6 @@
 import { PAGE_SIZE } from '../../abi.js'
 import type { GrantEntry } from './grant-table.js'
-import type { Notification } from './notifications.js'
+import type { Notification } from './unmap-notifications.js'
 
 /** One MAP_GRANT_REF. */
 export interface GrantMap {
@@ -27,8 +27,6 @@ export class MapFile {
   /** Maps whose memory is mapped; they keep the file open. */
   mappings = 0
   closed = false
-  /** Its domain has been destroyed: no notification of it fires. */
-  silenced = false
 
   constructor(domid: number) {
     this.domid = domid

@@ -2,8 +2,8 @@ import { constants } from 'node:os'
 import { systemCallError } from '../../errors.js'
 import type { MemoryUse } from '../wire/protocol.js'
 import { EventFile } from './event-file.js'
-import { GrantFile } from './gntalloc.js'
 import type { ForeignMapping } from './gntdev.js'
+import { GrantFile } from './grant-file.js'
 import { MapFile } from './map-file.js'
 import type { MappedPages } from './mapped-pages.js'
 
@@ -14,8 +14,8 @@ export type OpenFile = GrantFile | MapFile | EventFile
 /** An mmap of which a piece is left. */
 export interface OpenMapping {
   readonly pages: MappedPages
-  /** Whether it is of the mapping device. */
-  readonly foreign: boolean
+  /** What it maps: also when that is closed. */
+  readonly file: GrantFile | MapFile
   /** One per page. */
   readonly frames: Uint32Array
   /** The last piece has gone. */
@@ -34,8 +34,8 @@ export class Session {
   /** Files of other sessions that this one uses too. */
   readonly joined = new Map<number, EventFile>()
   readonly mappings = new Map<number, OpenMapping>()
-  /** Of peers that map without a file, see SimulatedDomain. */
-  readonly foreignMappings = new Map<number, ForeignMapping>()
+  /** Of domains that map without a file, see SimulatedDomain. */
+  readonly foreignMappings = new Map<number, { domid: number; entries: ForeignMapping }>()
   /** The process at the other end, once it has said so. */
   process: number | undefined
   readonly #hangUp: () => void
@@ -49,14 +49,21 @@ export class Session {
     this.#hangUp()
   }
 
+  /** Whether it is a program of this domain: one that has opened a device of it. */
+  belongsTo(domid: number): boolean {
+    for (const file of this.files.values()) if (file.domid === domid) return true
+    for (const { file } of this.mappings.values()) if (file.domid === domid) return true
+    return false
+  }
+
   /** The frames of everything it has mapped. */
   mappedFrames(): Record<MemoryUse, ReadonlySet<number>> {
     const granted = new Set<number>()
     const mapped = new Set<number>()
     const peers = new Set<number>()
-    for (const { foreign, frames } of this.mappings.values())
-      for (const frame of frames) (foreign ? mapped : granted).add(frame)
-    for (const mapping of this.foreignMappings.values()) for (const { frame } of mapping) peers.add(frame)
+    for (const { file, frames } of this.mappings.values())
+      for (const frame of frames) (file instanceof MapFile ? mapped : granted).add(frame)
+    for (const { entries } of this.foreignMappings.values()) for (const { frame } of entries) peers.add(frame)
     return { granted, mapped, peers }
   }
 

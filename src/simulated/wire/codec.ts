@@ -25,6 +25,9 @@ export function encode(head: unknown, numbers: Uint32Array = new Uint32Array(0))
   return message
 }
 
+/** Longest head: those of requests are a name and some integers, and an error's message is not much longer. */
+const MAX_HEAD = 64 * 1024
+
 /** @throws GrantError ERR_GRANTS_PROTOCOL */
 export function decodeLength(prefix: Buffer): number {
   const length = prefix.readUInt32LE(0)
@@ -34,9 +37,11 @@ export function decodeLength(prefix: Buffer): number {
 
 /** @param body a message without its length. @throws GrantError ERR_GRANTS_PROTOCOL */
 export function decodeBody(body: Buffer): Message {
-  const jsonEnd = WORD + body.readUInt32LE(0)
+  const headLength = body.readUInt32LE(0)
+  const jsonEnd = WORD + headLength
   if (jsonEnd > body.length || (body.length - jsonEnd) % WORD !== 0)
     throw protocolError('a message whose parts do not add up')
+  if (headLength > MAX_HEAD) throw protocolError(`a message with a head of ${headLength} bytes`)
   // A copy of its own, because a Uint32Array must begin at a multiple of 4.
   const numbers = new Uint32Array(Uint8Array.prototype.slice.call(body, jsonEnd).buffer)
   try {

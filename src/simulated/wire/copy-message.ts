@@ -1,6 +1,6 @@
 import { GNTCOPY_DEST_GREF, GNTCOPY_SOURCE_GREF } from '../../abi.js'
 import type { CopySegment, CopySide } from '../../drivers/gntdev/map-device.js'
-import { protocolError } from './codec.js'
+import { MAX_MESSAGE, protocolError } from './codec.js'
 
 /**
  * A grant copy as it travels in the numbers of a message: for each piece the flags, both sides and the length, then the
@@ -49,6 +49,7 @@ export function encodeCopy(segments: readonly CopySegment[]): Uint32Array {
 /** In the host. @throws GrantError ERR_GRANTS_PROTOCOL */
 export function decodeCopy(numbers: Uint32Array): CopyPiece[] {
   const pieces: CopyPiece[] = []
+  let total = 0
   for (let at = 0; at < numbers.length; ) {
     const [flags = 0, length = 0, ...sides] = numbers.subarray(at, at + HEAD)
     if (sides.length !== HEAD - 2) throw protocolError('a copy that ends too early')
@@ -58,6 +59,9 @@ export function decodeCopy(numbers: Uint32Array): CopyPiece[] {
     const local = !isGrant(flags, GNTCOPY_SOURCE_GREF)
     if (length > 0xffff || (local && at + wordsOf(length) > numbers.length))
       throw protocolError(`a copy of ${length} bytes, more than it brings`)
+    // A piece between two grants is short itself, however much it copies.
+    total += length
+    if (total > MAX_MESSAGE) throw protocolError(`a copy of more than ${MAX_MESSAGE} bytes`)
     const bytes = new Uint8Array(length)
     if (local) {
       bytes.set(new Uint8Array(numbers.buffer, numbers.byteOffset + at * WORD, length))

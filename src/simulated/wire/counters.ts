@@ -1,6 +1,6 @@
-/** What is alive in a simulated kernel. */
+/** What is alive on a simulated Xen, or in one of its domains. */
 export interface Counters {
-  /** Pages granted that are still in a file or mapped by this domain. */
+  /** Pages granted that are still in a file or mapped by their own domain. */
   grants: number
   /** The same as the driver counts it: with driverBugs each late failure takes one away. */
   pages: number

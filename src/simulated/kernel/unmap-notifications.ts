@@ -1,8 +1,8 @@
 import { constants } from 'node:os'
 import { UNMAP_NOTIFY_CLEAR_BYTE, UNMAP_NOTIFY_SEND_EVENT } from '../../abi.js'
 import { systemCallError } from '../../errors.js'
-import type { Port } from './event-file.js'
-import type { EventChannels } from './ports.js'
+import type { EventChannels } from './event-channels.js'
+import type { Port } from './port.js'
 
 const { EINVAL } = constants.errno
 
@@ -16,12 +16,12 @@ export interface Notification {
 
 /**
  * The checks that gntalloc and gntdev share, in their order.
+ * @param channels of the domain that arms it
  * @returns undefined for action 0: nothing to do
  * @throws GrantError EINVAL
  */
 export function makeNotification(
   channels: EventChannels,
-  domid: number,
   action: number,
   offset: number,
   portNumber: number,
@@ -31,7 +31,7 @@ export function makeNotification(
     throw fail(`unknown action ${action}`)
   let port: Port | undefined
   if ((action & UNMAP_NOTIFY_SEND_EVENT) !== 0) {
-    port = channels.hold(domid, portNumber)
+    port = channels.hold(portNumber)
     if (port === undefined) throw fail(`port ${portNumber} is not bound`)
   }
   return action === 0 ? undefined : { action, offset, port }
