@@ -11,11 +11,11 @@ export const PAGE_SIZE = 4096
 
 /**
  * First domid that names no real domain (Xen `public/xen.h`, DOMID_FIRST_RESERVED). The driver accepts such a domid
- * without a word, but nobody can ever map the result.
+ * without an error, but no domain can ever map the result.
  */
 export const DOMID_FIRST_RESERVED = 0x7ff0
 
-/** The domid that means none (Xen `public/xen.h`). Pages granted to it can be mapped by nobody. */
+/** The domid that means none (Xen `public/xen.h`). No domain can map pages granted to it. */
 export const DOMID_INVALID = 0x7ff4
 
 /** `_IOC(_IOC_NONE, type, nr, size)` of `asm-generic/ioctl.h`: direction 2 bits, size 14, type 8, number 8. */

@@ -1,5 +1,5 @@
 /**
- * The promise, or the signal's reason if that comes first. The promise goes on; whoever made it sees to its end.
+ * The promise, or the signal's reason if that comes first. The promise goes on; its maker handles its end.
  */
 export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return promise

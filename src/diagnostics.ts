@@ -3,7 +3,7 @@ import { debuglog } from 'node:util'
 
 /**
  * What monitoring tools may listen to, with `diagnostics_channel.subscribe(name, listener)`. Messages are plain data;
- * nothing is built when nobody listens. `NODE_DEBUG=xen-grants` prints the same.
+ * nothing is built without a subscriber. `NODE_DEBUG=xen-grants` prints the same.
  */
 export interface DiagnosticMessages {
   /** A grant has been made. `milliseconds` from the call to its end. */
@@ -11,7 +11,7 @@ export interface DiagnosticMessages {
   /** A grant's pages are back with the driver. */
   'xen-grants:unshare': { id: number; domid: number; pages: number; force: boolean }
   'xen-grants:fill': { id: number; domid: number; bytes: number; slices: number; milliseconds: number }
-  /** A call of the public API rejected, or something failed that nobody waits for. */
+  /** A call of the public API rejected, or something failed for which no caller waits. */
   'xen-grants:error': { operation: string; error: Error }
   /** share() was refused because `maxQueue` requests wait already. */
   'xen-grants:saturated': { pending: number; maxQueue: number }
@@ -39,7 +39,7 @@ export async function published<T>(operation: string, call: () => Promise<T>): P
   }
 }
 
-/** Whether anybody listens: asked first where even a closure for nobody would cost. */
+/** Whether there is a subscriber: asked first where even an unused closure would cost. */
 export function isHeard(name: Name): boolean {
   return channels[name].hasSubscribers || debug.enabled
 }

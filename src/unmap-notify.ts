@@ -6,7 +6,7 @@ export interface UnmapNotifyOptions {
   page?: number
   /** Offset within that page, 0 to 4095, of a byte that is set to zero. */
   clearByte?: number
-  /** Local event channel port that is notified, bound in this domain by anybody. */
+  /** Local event channel port that is notified, bound in this domain by any process. */
   port?: number
 }
 

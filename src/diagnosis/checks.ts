@@ -95,7 +95,7 @@ export async function checkDeferredRate(system: System): Promise<Finding> {
     return {
       check: 'deferred pages',
       status: 'unknown',
-      message: `${path} cannot be read (${rate.code}); the kernel's default frees 10 pages a second that a peer let go late`,
+      message: `${path} cannot be read (${rate.code}); the kernel's default frees 10 pages a second that a peer unmapped late`,
     }
   }
   const perSecond = Number(rate.text)

@@ -4,7 +4,7 @@ import { mapDescriptor } from './gntdev/map-device.js'
 
 /** One of Xen's devices: everything about it but its calls, said once. */
 export interface DeviceKind {
-  /** Where it is, unless somebody has moved it. */
+  /** Where it is, unless it has been moved. */
   readonly path: string
   /** The kernel module behind it. */
   readonly kernelModule: string

@@ -15,7 +15,7 @@ export class CharDevice {
   readonly path: string
   #fd: number
 
-  /** @param fd belongs to whoever opened it */
+  /** @param fd belongs to the code that opened it */
   constructor(path: string, fd: number) {
     this.path = path
     this.#fd = fd

@@ -18,10 +18,10 @@ import {
 
 /**
  * Memory of V8's, whole pages of it, over which a device is mapped. V8 alone knows who still uses it (a view in whatever
- * thread, a job of libuv's), so V8 alone frees it, with the last reference. Until then the address is nobody else's:
+ * thread, a job of libuv's), so V8 alone frees it, with the last reference. Until then the address belongs to nothing else:
  * zero pages take the place of the device's when those go, and nothing is ever unmapped.
  *
- * Whoever has mapped something over it keeps the buffer referenced until zero pages are in the place of that.
+ * A thread that has mapped something over it keeps the buffer referenced until zero pages are in the place of that.
  */
 export interface PageBuffer {
   readonly buffer: SharedArrayBuffer
@@ -55,7 +55,7 @@ function reserve(length: number): SharedArrayBuffer {
   }
 }
 
-/** Buffers with somebody else's memory inside, see {@link mapOver}. */
+/** Buffers with another thread's memory inside, see {@link mapOver}. */
 const lost: SharedArrayBuffer[] = []
 
 /**
@@ -76,7 +76,7 @@ export function mapOver({ buffer, address }: PageBuffer, request: Omit<MmapReque
   }
 }
 
-/** @returns false when there was none, or somebody else has filled it */
+/** @returns false when there was none, or another thread has filled it */
 function closeHole(address: number, length: number): boolean {
   try {
     mmap({ ...zeroPages(length), address, flags: ZERO_FLAGS | MAP_FIXED_NOREPLACE })
@@ -100,7 +100,7 @@ function zeroPages(length: number): MmapRequest {
 
 /**
  * Ends what is mapped there: private zero pages, which cost memory only when written, take its place. Stale views read
- * zeros from that moment on, and write to memory nobody sees.
+ * zeros from that moment on, and write to memory that is never read.
  *
  * @param address in one buffer, or the first of several that lie side by side
  * @throws GrantError ENOMEM, with nothing changed

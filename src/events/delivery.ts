@@ -4,7 +4,7 @@ import type { ChannelControl } from './event-channel.js'
 
 /**
  * What happens to ports that fire, in the thread of those who listen. A port stays masked until its event has been
- * delivered: events meanwhile become one, and a peer that fires without end cannot flood this thread.
+ * delivered: events meanwhile become one, and a peer that fires continuously cannot flood this thread.
  */
 export class Delivery implements EventListener {
   readonly #line: EventLine
@@ -39,7 +39,7 @@ export class Delivery implements EventListener {
     this.#channels.delete(port)
   }
 
-  /** While somebody waits, the thread is kept alive. */
+  /** While there are listeners or pending waits, the thread is kept alive. */
   waiting(change: number): void {
     this.#waiting += change
     if (this.#waiting === 0) this.#afterwards()
@@ -95,7 +95,7 @@ export class Delivery implements EventListener {
 
   /**
    * After the listeners, and what awaits an event, have run: the check phase follows the one in which files are read. What
-   * they have answered has then left before the unmasking, which nobody waits for.
+   * they have answered has then left before the unmasking, for which no caller waits.
    */
   #afterwards(): void {
     if (this.#scheduled) return

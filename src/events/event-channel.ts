@@ -29,7 +29,7 @@ export interface ChannelOwner {
   opened(control: ChannelControl): void
   notify(port: number): void
   unbind(port: number): Promise<void>
-  /** While somebody waits, the process is kept alive. */
+  /** While there is a listener or a pending wait, the process is kept alive. */
   waiting(change: number): void
 }
 
@@ -43,8 +43,8 @@ interface Waiter {
  * event. The first event after `bindInterdomain` may come without a notification (Xen sends it), so an event means
  * "look", never "one more".
  *
- * Listen to 'event', wait for one, or iterate: `for await (const _ of channel)`. An event that comes while nobody
- * listens or waits is kept for the next who does.
+ * Listen to 'event', wait for one, or iterate: `for await (const _ of channel)`. An event that comes while there
+ * is neither listener nor wait is kept for the next.
  */
 export class EventChannel extends EventEmitter<EventChannelEvents> implements AsyncIterable<void> {
   /** Local port: what the other end binds to, and what an unmap notification names. */
@@ -125,7 +125,7 @@ export class EventChannel extends EventEmitter<EventChannelEvents> implements As
     }
   }
 
-  /** Unbinds the port. An unmap notification that names it still fires. Whoever waits is told. Idempotent. */
+  /** Unbinds the port. An unmap notification that names it still fires. Pending waits reject. Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#end(closedError())
@@ -149,7 +149,7 @@ export class EventChannel extends EventEmitter<EventChannelEvents> implements As
     this.emit('close')
   }
 
-  /** @returns whether there was anybody */
+  /** @returns whether there was a waiter */
   #wake(wake: (waiter: Waiter) => void): boolean {
     const { size } = this.#waiters
     if (size === 0) return false

@@ -29,7 +29,7 @@ export interface EventChannelsOptions {
 interface EventChannelsEvents {
   /** The device is closed, by close() or because its worker died. */
   close: []
-  /** A notification or a call on the device failed that nobody waits for, or its worker died. */
+  /** A notification or a call on the device failed for which no caller waits, or its worker died. */
   error: [Error]
 }
 
@@ -122,7 +122,7 @@ export class EventChannels extends EventEmitter<EventChannelsEvents> {
     })
   }
 
-  /** Unbinds every port. Whoever waits is told. */
+  /** Unbinds every port. Pending waits reject. */
   async close(): Promise<void> {
     await this.#lifecycle.close(() => this.#close())
   }

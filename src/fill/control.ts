@@ -50,7 +50,7 @@ export class FillControl {
   }
 
   /**
-   * The first thing a task does, before it looks at `stopped`. Both are sequentially consistent: whoever sees a task
+   * The first thing a task does, before it looks at `stopped`. Both are sequentially consistent: who sees a task
    * not begun after having called {@link stop} knows that it will find the stop.
    */
   begin(slot: number, threadId: number): void {

@@ -20,7 +20,7 @@ export function checkRange(options: ReadStreamOptions, byteLength: number): { st
 
 /**
  * Copies of the pages, piece by piece: what a consumer checks is what it keeps, whatever the other domain writes
- * meanwhile. Fails once the pages are let go.
+ * meanwhile. Fails once the pages are given up.
  */
 export function readStreamOver(bytes: LiveBytes, byteLength: number, options: ReadStreamOptions): Readable {
   const { start, end } = checkRange(options, byteLength)

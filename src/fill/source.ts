@@ -33,7 +33,7 @@ export interface ByteSource {
 }
 
 export type CheckedSource =
-  /** `handedOver`: an ArrayBuffer that nobody else refers to. */
+  /** `handedOver`: an ArrayBuffer that nothing else refers to. */
   | { kind: 'memory'; bytes: Uint8Array; handedOver: boolean }
   | { kind: 'byte'; byte: number }
   | { kind: 'file'; file: string | URL | number; position: number; length: number | undefined }

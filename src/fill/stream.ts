@@ -28,7 +28,7 @@ export async function fillFromStream(
       onProgress?.(at - offset)
     }
   } finally {
-    // Tells the source that nobody reads on; its own answer to that is not what went wrong here.
+    // Tells the source that no more is read; its own answer to that is not what went wrong here.
     if (!finished) void Promise.resolve(iterator.return?.()).catch(() => {})
   }
 }

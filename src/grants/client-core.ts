@@ -180,7 +180,7 @@ export class ClientCore implements GrantSource {
     await Promise.allSettled(this.#sharing.values())
     // What fails here is tried once more by the device worker when the line closes, and reported by it.
     await Promise.allSettled(grants.all().map((grant) => grant.unshare({ force: this.#forced })))
-    // Only when no thread of ours can touch the memory does the device worker hear that nobody holds it.
+    // Only when no thread of ours can touch the memory does the device worker hear that no lease is left.
     await fillers.close()
     connection.close()
   }
@@ -206,7 +206,7 @@ export class ClientCore implements GrantSource {
     const orphans = [...grants.map(({ memory }) => memory), ...this.#context.unclaimed]
     connection.fail(error)
     for (const grant of grants) grant.revoke(error)
-    // Nobody closes a client that has been replaced: its filler threads end when nothing runs in them any more.
+    // A client that has been replaced is never closed: its filler threads end when nothing runs in them any more.
     void Promise.all(grants.map((grant) => grant.idle())).then(() => fillers.close())
     await handOver(orphans, serverThread)
   }

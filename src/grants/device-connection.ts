@@ -72,7 +72,7 @@ export class Connection {
       this.#releaseCalls()
       events.onLost(this.#lost!)
     })
-    // Until the session is open somebody waits for it.
+    // Until the session is open, connect() waits for it.
     this.#expect(WELCOME, { answered() {}, failed() {} })
   }
 

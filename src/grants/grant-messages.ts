@@ -68,7 +68,7 @@ export type SessionEvent =
   | { type: 'reply'; reply: Reply }
   /** Zero pages have taken the place of this grant's, and the lease is gone. */
   | { type: 'revoked'; id: number }
-  /** Somebody asked the owner, this client, to unshare. */
+  /** The owner, this client, is asked to unshare. */
   | { type: 'unshare-requested'; id: number }
   /** The server is closing: finish, return every lease, close. */
   | { type: 'closing' }
@@ -88,7 +88,7 @@ export interface DeviceStats {
   reserve: number
   operations: number
   batches: number
-  /** What the kernel frees a second of pages that peers let go late; see `DeviceLimits`. */
+  /** What the kernel frees a second of pages that peers unmapped late; see `DeviceLimits`. */
   freePerIteration: number | undefined
   /** Calls made on the device, by name. */
   calls: Record<string, number>

@@ -45,7 +45,7 @@ const RESTARTS = { count: 5, milliseconds: 10_000 }
  * are back with the driver, and 'error' is emitted once. A new worker is then started, unless `restart` is false. Ports
  * given out by {@link connect} die with their worker.
  *
- * An idle server does not keep the process alive. Like any EventEmitter it throws an 'error' nobody listens for.
+ * An idle server does not keep the process alive. Like any EventEmitter it throws an 'error' that has no listener.
  */
 export class GrantServer extends EventEmitter<GrantServerEvents> {
   readonly #options: CheckedServerOptions
@@ -128,7 +128,7 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
 
   /**
    * Takes back everything and closes the device. Waits for fills, runs and the grants of other threads, which are told
-   * to finish; with `force` it waits for nobody and makes their memory harmless. Calling it again waits for the same
+   * to finish; with `force` it waits for no thread and makes their memory harmless. Calling it again waits for the same
    * end, or forces it.
    */
   async close(options?: CloseOptions): Promise<void> {
@@ -192,7 +192,7 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
 
   #report(error: Error): void {
     publish('xen-grants:error', () => ({ operation: 'device worker', error }))
-    // Not in a promise: what an emitter throws, since nobody listens, is an uncaught exception and not a rejection.
+    // Not in a promise: what an emitter without a listener throws is an uncaught exception and not a rejection.
     queueMicrotask(() => this.emit('error', error))
   }
 

@@ -75,8 +75,8 @@ export class Grant extends SharedPages {
 
   /**
    * Takes the pages back. Waits for fills and runs, and for other threads that have attached, unless forced. `bytes` is
-   * empty from the moment it begins to give back; zero pages take the place of the memory, so that whoever still has a view
-   * of it (a thread, a system call, a job of zlib's) cannot crash or reach anything. Calling it again does nothing. A peer
+   * empty from the moment it begins to give back; zero pages take the place of the memory, so that what still has a view
+   * of it (a thread, a system call, a job of zlib's) can neither crash nor reach anything. Calling it again does nothing. A peer
    * that still maps a page keeps seeing it, zeroed, until it unmaps it.
    *
    * With `force`, nothing is waited for, and running fills are aborted.

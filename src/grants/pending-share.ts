@@ -51,7 +51,7 @@ export class PendingShare implements Pending {
     const id = values[at + 1]!
     const buffer = buffers[values[at]!]!
     if (this.#aborted) {
-      // Held until it has been given back: should the device worker die before, somebody has to put zero pages there.
+      // Held until it has been given back: should the device worker die before, zero pages have to be put there.
       context.unclaimed.add(buffer)
       context.connection
         .request(Op.unshare, id)

@@ -1,11 +1,11 @@
 import { checkBoolean, checkInteger, checkOptions, checkSignal } from '../arguments.js'
 
 export interface UnshareOptions {
-  /** Wait for nobody; see `Grant.unshare`. Default false. */
+  /** Wait for no thread; see `Grant.unshare`. Default false. */
   force?: boolean
   /** Let armed unmap notifications fire, as they would in a crash. Default false: they are disarmed first. */
   fireNotify?: boolean
-  /** Wait first until the peer has let go of the pages; see `Grant.offer`. Default false. */
+  /** Wait first until the peer has unmapped the pages; see `Grant.offer`. Default false. */
   whenReleased?: boolean
   /** How long to wait for that, in milliseconds. Default 10000. */
   timeout?: number

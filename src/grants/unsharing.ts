@@ -38,7 +38,7 @@ interface Asked {
 export class Unsharing implements Pending {
   readonly #grant: Unsharable
   #state: State = 'live'
-  /** The orderly unshare that is going on, shared by everybody who asks for one meanwhile. */
+  /** The orderly unshare that is going on, shared by all callers that ask for one meanwhile. */
   #orderly: Promise<void> | undefined
   #asked: Asked | undefined
   #reason: GrantError | undefined

@@ -67,7 +67,7 @@ export function checkSegments(value: unknown): CheckedCopy {
 
 type UncheckedSide = CopySide | Uint8Array
 
-/** Ordinary memory goes through shared memory of its own: nobody can detach, shrink or collect that meanwhile. */
+/** Ordinary memory goes through shared memory of its own: that cannot be detached, shrunk or collected meanwhile. */
 class Bounce {
   readonly #arriving: { segment: number; from: Uint8Array; to: Uint8Array }[] = []
   #room = 0

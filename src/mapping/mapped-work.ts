@@ -7,7 +7,7 @@ import { notifyArguments, type UnmapNotifyOptions } from '../unmap-notify.js'
 import type { MappedContext, MappedFacts, OpenMapping } from './mapped-context.js'
 
 export interface UnmapOptions {
-  /** Wait for nobody: abort what runs, put zero pages in the place of the memory at once. Default false. */
+  /** Do not wait: abort what runs, put zero pages in the place of the memory at once. Default false. */
   force?: boolean
 }
 
@@ -17,7 +17,7 @@ export class MappedWork extends PagesWork implements OpenMapping {
   readonly #id: number
   readonly #names: Uint32Array
   readonly #context: MappedContext
-  /** Mapped after the data and unmapped after it, by whoever does that: this is what tells the granter that it is gone. */
+  /** Mapped after the data and unmapped after it, by whichever thread does that: this tells the granter that it is gone. */
   #status: SharedArrayBuffer | undefined
   #state: 'live' | 'leaving' | 'gone' = 'live'
   #reason: GrantError | undefined

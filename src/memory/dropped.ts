@@ -52,7 +52,7 @@ function addressSpace(): number {
 
 let found: Collect | undefined
 
-/** V8's own function for it, without the flag of the command line that shows it to everybody. */
+/** V8's own function for it, without the flag of the command line that shows it to all code. */
 function collector(): Collect {
   if (found) return found
   const shown = 'gc' in globalThis

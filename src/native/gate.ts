@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
  * Keeps the end of a thread from meeting it inside koffi.
  *
  * When Node stops a worker thread while it loads a native module or makes a view, N-API refuses the call half-way, and
- * koffi answers by aborting the whole process. So threads of ours pass a gate around such calls; whoever is about to
+ * koffi answers by aborting the whole process. So threads of ours pass a gate around such calls; a thread that is about to
  * stop them closes the gate and waits until they are out. The exit of the process stops them too, naturally or by
  * process.exit(), so all gates are closed in its 'exit' event.
  *
@@ -38,7 +38,7 @@ function closeAll(): void {
   }
 }
 
-/** Nobody gets in any more; resolves when those inside are out. */
+/** No thread gets in any more; resolves when those inside are out. */
 export async function closeGate(gate: SharedArrayBuffer): Promise<void> {
   const fields = new Int32Array(gate)
   Atomics.store(fields, Field.closed, 1)
@@ -57,7 +57,7 @@ export async function throughGate<T>(gate: SharedArrayBuffer, native: () => T | 
   const fields = new Int32Array(gate)
   Atomics.add(fields, Field.inside, 1)
   try {
-    // Sequentially consistent: either we see the gate closed, or whoever closes it sees us inside.
+    // Sequentially consistent: either we see the gate closed, or the thread that closes it sees us inside.
     if (Atomics.load(fields, Field.closed) === 0) return await native()
   } finally {
     Atomics.sub(fields, Field.inside, 1)

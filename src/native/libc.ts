@@ -78,7 +78,7 @@ export function ioctl(fd: number, request: number, argument: Uint8Array): number
 }
 
 /**
- * The reading end of a pipe that nobody writes to. Node does not know the descriptor: give it to something that owns it.
+ * The reading end of a pipe that is never written to. Node does not know the descriptor: give it to something that owns it.
  * @throws GrantError
  */
 export function readingPipe(): number {

@@ -7,7 +7,7 @@ export interface GrantOffer {
   /** One reference per page. */
   refs: number[]
   writable: boolean
-  /** Where the peer says that it has mapped and let go: see docs/teardown.md. */
+  /** Where the peer says that it has mapped and unmapped: see docs/teardown.md. */
   status: {
     /** Reference of the status page, granted writable to the same domain. */
     ref: number

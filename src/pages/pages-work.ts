@@ -34,7 +34,7 @@ export abstract class PagesWork {
   readonly byteLength: number
   readonly inFlight = new InFlight()
   readonly #context: PagesContext
-  /** Kept until the pages are gone for good: whoever puts zero pages in their place has to hold it. */
+  /** Kept until the pages are gone for good: the thread that puts zero pages in their place has to hold it. */
   #buffer: SharedArrayBuffer | undefined
   #view: Uint8Array<SharedArrayBuffer> | undefined
 

@@ -11,13 +11,13 @@
  * 3. arms an unmap notify on the status mapping: clear the byte `live`, and send an event if there is a channel;
  * 4. writes 1 to `live`, then 1 to `seen`.
  *
- * To let go it unmaps the data, then the status page. A crash does the same. The kernel then clears `live`.
+ * At the end it unmaps the data, then the status page. A crash does the same. The kernel then clears `live`.
  * One mapping of a grant at a time keeps these two bytes true.
  */
 export const StatusByte = { live: 0, seen: 1, size: 2 } as const
 
 export type PeerState =
-  /** Nobody has mapped the grant yet, or whoever did does not follow the convention. */
+  /** No peer has mapped the grant yet, or the one that did does not follow the convention. */
   | 'never mapped'
   | 'mapped'
   /** It was mapped, and no longer is; or its domain is gone. */

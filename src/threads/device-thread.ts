@@ -49,7 +49,7 @@ export class DeviceThread extends EventEmitter<DeviceThreadEvents> {
       // An inherited --input-type would keep it from starting.
       execArgv: [],
     })
-    // Once it has ended, by itself or not, nobody is behind the gate.
+    // Once it has ended, by itself or not, no thread is behind the gate.
     worker.once('exit', () => void closeGate(gate))
     const first = firstNotice(worker)
     try {

@@ -39,9 +39,9 @@ export class Lifecycle {
   }
 }
 
-/** Emits that a service is over, and why if nobody asked for that. */
+/** Emits that a service is over, and why if close() was not called. */
 export function announceEnd(service: EventEmitter<EndEvents>, error: Error | undefined): void {
-  // Not in a promise: what an emitter throws, since nobody listens, is an uncaught exception and not a rejection.
+  // Not in a promise: what an emitter without a listener throws is an uncaught exception and not a rejection.
   queueMicrotask(() => {
     service.emit('close')
     if (error) service.emit('error', error)

@@ -3,9 +3,9 @@ import { DeviceThread } from './device-thread.js'
 import type { CleanerData, OrphanMessage } from './thread-messages.js'
 
 /*
- * What a device worker had mapped outlives it, since every client holds the memory of its own grants. Somebody has to put
+ * What a device worker had mapped outlives it, since every client holds the memory of its own grants. Another thread has to put
  * zero pages there, or the driver keeps the pages: a thread that may load native code, and that refers to the memory while
- * it works, because by then V8 could have given a bare address to somebody else. It is started by the thread that had
+ * it works, because by then V8 could have reused a bare address. It is started by the thread that had
  * started the device worker. Other threads, which may be terminated at any moment, send their buffers there.
  */
 

@@ -26,7 +26,7 @@ export interface EventDevice {
   /** From now on only `bindInterdomain` to `domid` is allowed. One way. @throws GrantError EACCES (again), EINVAL (0, reserved) */
   restrict(domid: number): void
 
-  /** Lets go of the file, which is the line's: it stays open, and its ports bound. */
+  /** Stops using the file, which belongs to the line: it stays open, and its ports bound. */
   close(): void
 }
 
@@ -48,7 +48,7 @@ export interface EventLine {
    */
   start(listener: EventListener): void
 
-  /** Succeeds also when nobody is at the other end (any more). Fails with ENOTCONN. */
+  /** Succeeds also when there is no other end (any more). Fails with ENOTCONN. */
   notify(port: number): void
 
   /** Lets ports fire again. Those that are not this file's, or not masked, are ignored. */

@@ -119,7 +119,7 @@ export class GntallocDevice implements GrantDevice {
   }
 
   #probe(file: CharDevice): ProbeAnswer {
-    // Count 0 changes nothing. ENOSPC is an answer only this driver gives: full, and whoever allocates finds out why.
+    // Count 0 changes nothing. ENOSPC is an answer only this driver gives: full, and the first allocation finds out why.
     const result = file.tryRequest(IOCTL_GNTALLOC_ALLOC_GREF, this.#argument(0, 0, 0))
     return result === 0 || result === -ENOSPC ? 'expected' : Math.max(0, -result)
   }

@@ -6,7 +6,7 @@ export interface GrantName {
   ref: number
 }
 
-/** A place in a granted page, or in memory of this process that nobody can take away while it is referenced. */
+/** A place in a granted page, or in memory of this process that cannot go away while it is referenced. */
 export type CopySide =
   | { domid: number; ref: number; offset: number }
   | { buffer: SharedArrayBuffer; offset: number }
@@ -45,7 +45,7 @@ export interface MapDevice {
   munmap(address: number, length: number): void
 
   /**
-   * UNMAP_GRANT_REF: forgets a map. Its event is sent, and the granter's page is surely let go, when the map is forgotten
+   * UNMAP_GRANT_REF: forgets a map. Its event is sent, and the granter's page is surely released, when the map is forgotten
    * (by this or by close) *and* its memory is unmapped, in whatever order. The byte is cleared then too; in a
    * paravirtualised domain already when the memory is unmapped.
    * @throws GrantError ENOENT

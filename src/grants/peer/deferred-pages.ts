@@ -7,7 +7,7 @@ export interface DeferredStats {
   pages: number
   /** Since the oldest of them was taken back, in milliseconds. */
   oldest: number
-  /** How many of them the peer has let go meanwhile: the kernel frees these at `perSecond`. */
+  /** How many of them the peer has unmapped meanwhile: the kernel frees these at `perSecond`. */
   draining: number
   /** Deferred pages the kernel looks at a second, of all processes. 0: without limit; undefined: not readable. */
   perSecond: number | undefined

@@ -10,7 +10,7 @@ export function domainExistsOver(connection: Connection): DomainExists {
       const [exists] = await connection.request(Op.domainExists, domid)
       return exists === undefined ? undefined : exists === 1
     } catch {
-      // Asked on the side: whoever waits learns by its own ways that the server has gone.
+      // Only a hint: who waits for the server learns from its own call that it has gone.
       return undefined
     }
   }

@@ -56,7 +56,7 @@ export class PeerWatch {
   }
 
   /**
-   * Resolves when the peer has mapped the grant and let go of it, when its domain is gone, or when nothing can be known.
+   * Resolves when the peer has mapped the grant and unmapped it, when its domain is gone, or when nothing can be known.
    */
   async released(signal: AbortSignal | undefined): Promise<PeerState> {
     let looked = Number.NEGATIVE_INFINITY
@@ -92,7 +92,7 @@ export class PeerWatch {
     }
   }
 
-  /** The grant has been taken back. What the peer still maps is counted until it lets go. */
+  /** The grant has been taken back. What the peer still maps is counted until it unmaps it. */
   end(pages: number): void {
     this.#over = true
     const slot = this.#known

@@ -1,7 +1,7 @@
 import { PAGE_SIZE } from '../../abi.js'
 import { type PeerState, peerState, StatusByte } from '../../pages/peer-status.js'
 
-/** Two bytes in a status page, for as long as somebody wants to know. */
+/** Two bytes in a status page, for as long as a grant is watched. */
 export interface StatusSlot {
   /** Reference of the status page. */
   readonly ref: number
@@ -47,7 +47,7 @@ export class StatusPages {
 
   async slot(domid: number): Promise<StatusSlot> {
     let page = this.#withRoom(domid)
-    // Somebody else may take the last slot, or give the page back, while this waits.
+    // Another offer may take the last slot, or give the page back, while this waits.
     while (!page) {
       await this.#make(domid)
       page = this.#withRoom(domid)

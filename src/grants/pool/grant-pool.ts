@@ -33,7 +33,7 @@ export interface GrantPoolHandle {
   readonly scrub: boolean
 }
 
-/** While somebody waits for a grant the event loop is kept alive: a waiting Atomics.waitAsync does not. */
+/** While an acquire() waits for a grant the event loop is kept alive: a waiting Atomics.waitAsync does not. */
 const AWAKE = 2 ** 30
 
 /**
@@ -60,7 +60,7 @@ export class GrantPool {
     for (const [index, grant] of grants.entries()) this.#indexes.set(grant, index)
   }
 
-  /** Grants nobody has at the moment. */
+  /** Grants that are not in use at the moment. */
   get free(): number {
     return this.#control.free
   }
@@ -124,7 +124,7 @@ export class GrantPool {
 
   /**
    * Unshares the grants, also those that are out: their users find them unshared. In a thread that was given a handle:
-   * lets go of them. Nobody who waits for one gets it.
+   * returns its leases. No acquire() that waits gets one.
    */
   close(): Promise<void> {
     if (!this.#closing) {

@@ -42,7 +42,7 @@ export class PoolControl {
     return true
   }
 
-  /** Makes everybody look again who waits. */
+  /** Makes all that wait look again. */
   wake(): void {
     Atomics.add(this.#fields, RELEASES, 1)
     Atomics.notify(this.#fields, RELEASES)

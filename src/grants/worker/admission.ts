@@ -8,8 +8,8 @@ import type { Sharing } from './sharing.js'
 const RETRY_INTERVAL = 250
 
 /**
- * Decides which share requests go to the driver now. Requests that wait are served in the order they came; nobody
- * passes a waiting one on the pages it waits for, so a large one is not starved by small ones.
+ * Decides which share requests go to the driver now. Requests that wait are served in the order they came; no
+ * later request overtakes one on the pages it waits for, so a large one is not starved by small ones.
  */
 export class Admission {
   readonly #budget: Budget
@@ -22,8 +22,8 @@ export class Admission {
   #timer: NodeJS.Timeout | undefined
 
   /**
-   * @param comingBack whether pages that have been given up are still being scrubbed: whoever asked after that is to find
-   *   them free, and waits so long even without `wait`
+   * @param comingBack whether pages that have been given up are still being scrubbed: a request made after that is to find
+   *   them free, and waits that long even without `wait`
    * @param retry is called when waiting requests should be considered again
    */
   constructor(budget: Budget, sharing: Sharing, comingBack: () => boolean, retry: () => void) {
@@ -33,7 +33,7 @@ export class Admission {
     this.#retry = retry
   }
 
-  /** Considers everybody who waits, then the new ones. */
+  /** Considers the requests that wait, then the new ones. */
   admit(fresh: ShareRequest[]): void {
     const candidates = [...this.#waiting, ...fresh]
     const admitted: ShareRequest[] = []
@@ -48,7 +48,7 @@ export class Admission {
         this.#budget.take(domid, pages)
         if (!this.#refused.has(request)) admitted.push(request)
         else {
-          // Asked by itself, and before anybody behind it: what has come free since is its own.
+          // Asked by itself, and before any request behind it: what has come free since belongs to it.
           this.#share([request], waiting)
           serverBlocked = waiting.has(request)
         }

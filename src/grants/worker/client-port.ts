@@ -6,8 +6,8 @@ import type { DeviceActor } from './device-actor.js'
 
 /**
  * Serves one client on its port: a hello, then batches of requests; answers and events go back the same way, in order.
- * The session ends when the port closes, which Node does when the thread at the other end exits. Whoever sends anything
- * else is not our client, and is hung up on.
+ * The session ends when the port closes, which Node does when the thread at the other end exits. A port that sends
+ * anything else is not our client's, and is closed.
  */
 export function serveClient(actor: DeviceActor, port: MessagePort): void {
   let session: ClientSession | undefined
@@ -24,7 +24,7 @@ export function serveClient(actor: DeviceActor, port: MessagePort): void {
     }
   })
   port.once('messageerror', () => port.close())
-  // Until somebody is at the other end it keeps nothing from ending.
+  // Until a client has connected it keeps neither thread nor process alive.
   port.unref()
 }
 

@@ -41,7 +41,7 @@ function smallest(op: number, argument: number): number {
 }
 
 /**
- * Clients are threads of the same process, but a port can be in anybody's hands: nothing on it is believed. What is
+ * Clients are threads of the same process, but a port can be passed on: nothing that arrives on it is trusted. What is
  * refused here can only come from something other than this package's client.
  *
  * @param at where the request begins, see `RequestField`

@@ -22,7 +22,7 @@ export function diagnoseEnospc(
     return { reason: nextIndex >= indexBefore + count * PAGE_SIZE ? 'grant-table' : 'limit', nextIndex }
   } catch (error) {
     if (!(error instanceof GrantError) || error.code !== 'ENOSPC') throw error
-    // Zero pages always fit, unless somebody lowered the limit below what is in use or the driver has lost count.
+    // Zero pages always fit, unless the limit was lowered below what is in use or the driver has lost count.
     const { limit } = device.limits()
     // A negative limit means none to the driver.
     const lowered = limit !== undefined && limit >= 0 && limit < ownPages

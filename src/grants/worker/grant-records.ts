@@ -28,7 +28,7 @@ export interface GrantRecord {
   staged: boolean
   /**
    * Set once the owner wants its pages back: done when the last lease is returned. Without a request when the owner's
-   * thread is gone and nobody is left to be answered.
+   * thread is gone and there is no caller left to answer.
    */
   unsharing: { request: UnshareRequest | undefined; fireNotify: boolean } | undefined
 }

@@ -5,15 +5,15 @@ import { type GrantRecord, type GrantRecords, holds, isHeld, unshared } from './
 import type { Releasing } from './releasing.js'
 import type { GrantRequest, UnshareRequest } from './request.js'
 
-const NOBODY: readonly ClientSession[] = []
+const NO_HOLDERS: readonly ClientSession[] = []
 
-/** Who holds which grant, and what happens when the last one lets go. */
+/** Who holds which grant, and what happens when the last lease is returned. */
 export class Leases {
   readonly #records: GrantRecords
   readonly #releasing: Releasing
   readonly #budget: Budget
   readonly #onError: (error: unknown) => void
-  /** Grants of clients that are gone which could not be given back. Nobody else will ask again. */
+  /** Grants of clients that are gone which could not be given back. No client will ask again. */
   #orphans = new Set<GrantRecord>()
 
   constructor(
@@ -140,7 +140,7 @@ export class Leases {
   #giveBack(record: GrantRecord): void {
     const { request, fireNotify } = record.unsharing!
     this.#releasing.giveBack(record, fireNotify, (error) => {
-      // An orphan stays marked, so that nobody attaches to it any more.
+      // An orphan stays marked, so that no client attaches to it any more.
       if (error !== undefined && record.owner.ended) this.#orphans.add(record)
       else record.unsharing = undefined
       if (error === undefined) this.#gone(record)
@@ -177,7 +177,7 @@ export class Leases {
   #gone(record: GrantRecord): readonly ClientSession[] {
     this.#records.remove(record)
     this.#budget.give(record.domid, record.pages)
-    if (!isHeld(record)) return NOBODY
+    if (!isHeld(record)) return NO_HOLDERS
     const holders = new Set(record.others?.keys())
     if (record.ownerHolds) holders.add(record.owner)
     return [...holders]

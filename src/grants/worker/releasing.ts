@@ -18,7 +18,7 @@ interface Staged {
 const SLICE = 1 << 20
 
 /**
- * Takes grants back, whether or not somebody still has a view of them. What is adjacent is unmapped in one call at the next
+ * Takes grants back, whether or not there are still views of them. What is adjacent is unmapped in one call at the next
  * {@link flush}, and deallocated in one: each munmap of a process with several threads interrupts the processors the others
  * run on.
  *
@@ -127,7 +127,7 @@ export class Releasing {
     for (const { done } of run) for (const tell of done) tell()
   }
 
-  /** Nobody may fail who would have succeeded alone. */
+  /** No request may fail that would have succeeded alone. */
   #oneByOne(run: Staged[], error: unknown, step: (one: Staged[]) => void): void {
     if (run.length === 1) for (const tell of run[0]!.done) tell(error)
     else for (const one of run) step([one])

@@ -9,10 +9,10 @@ export const RESERVE_PAGES = 4
 const SMALLEST_LIMIT = 64
 
 /**
- * The driver takes one page too many off its count when an allocation fails for want of grant table entries, whoever
- * asked for it. Should the count become negative, nobody can allocate any more until the module is reloaded. A few
- * pages that stay allocated keep it above zero; they are granted to a domain that does not exist, so nobody can map
- * them.
+ * The driver takes one page too many off its count when an allocation fails for want of grant table entries, whichever
+ * process asked for it. Should the count become negative, no process can allocate any more until the module is reloaded. A few
+ * pages that stay allocated keep it above zero; they are granted to a domain that does not exist, so no domain can
+ * map them.
  *
  * @returns how many are kept: none where the limit is small or used up. They go when the device is closed.
  */

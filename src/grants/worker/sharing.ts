@@ -45,7 +45,7 @@ export class Sharing {
       }
       const pages = group.reduce((sum, request) => sum + request.pages, 0)
       if (this.#allocate(group, pages, failed) === undefined) continue
-      // Together they do not fit. Nobody may fail who would have succeeded alone, so each is tried alone, in order.
+      // Together they do not fit. No request may fail that would have succeeded alone, so each is tried alone, in order.
       // One at least as large as another that has just failed is not tried: with a full grant table every failed
       // ALLOC takes the driver's accounting one step nearer to its wedge.
       let smallestFailed: { pages: number; error: GrantError } | undefined
@@ -93,7 +93,7 @@ export class Sharing {
     }
   }
 
-  /** One ALLOC for all of `group`. @returns the error when it failed, having answered nobody */
+  /** One ALLOC for all of `group`. @returns the error when it failed, with no request answered */
   #allocate(group: ShareRequest[], pages: number, failed: Failed): GrantError | undefined {
     const { domid, writable } = group[0]!
     let allocation: Allocation
@@ -145,7 +145,7 @@ export class Sharing {
     request.complete(facts, memory.buffer)
   }
 
-  /** Gives back pages nobody got. When even that fails they are kept in mind and tried again. */
+  /** Gives back pages that no request got. When even that fails they are remembered and tried again. */
   #undo(index: number, count: number): void {
     this.#strays.push({ index, count })
     this.retryStrays()

@@ -27,7 +27,7 @@ interface MapRecord {
 export class MapActor {
   readonly #device: MapDevice
   readonly #records = new Map<number, MapRecord>()
-  /** Mappings nobody got, and that could not be let go at once. */
+  /** Mappings that no caller got, and that could not be unmapped at once. */
   #strays: Mapping[] = []
   #nextId = 1
 
@@ -79,7 +79,7 @@ export class MapActor {
     return mapping
   }
 
-  /** Armed before it says 'mapped': if this process dies in between, nothing is claimed that nobody takes back. */
+  /** Armed before it says 'mapped': if this process dies in between, it has claimed nothing that stays claimed. */
   #announce({ index, memory }: Mapping, { offset, port }: { offset: number; port: number }): void {
     const action = UNMAP_NOTIFY_CLEAR_BYTE | (port === 0 ? 0 : UNMAP_NOTIFY_SEND_EVENT)
     this.#device.setUnmapNotify(index + offset + StatusByte.live, action, port)
@@ -124,7 +124,7 @@ export class MapActor {
     mapping.known = false
   }
 
-  /** For what nobody waits for: what fails is tried again later. */
+  /** For which no caller waits: what fails is tried again later. */
   #discard(mapping: Mapping): void {
     this.#strays.push(mapping)
     this.#retryStrays()
@@ -159,7 +159,7 @@ export class MapActor {
     return this.#device.copy(segments)
   }
 
-  /** Everything goes, whether or not somebody still has a view of it. */
+  /** Unmaps everything, whether or not there are still views of it. */
   close(): void {
     for (const id of [...this.#records.keys()]) {
       if (!this.#unmapped(id)) this.#unmapped(id)
