@@ -2,6 +2,7 @@ import { PAGE_SIZE } from '../../abi.js'
 import type { GrantDevice } from '../../drivers/gntalloc/grant-device.js'
 import { dropped } from '../../memory/dropped.js'
 import { zero } from '../../memory/fill-bytes.js'
+import { Lingering } from '../../memory/lingering.js'
 import type { GrantRecord } from './grant-records.js'
 
 type Done = (error?: unknown) => void
@@ -27,6 +28,7 @@ const SLICE = 1 << 20
 export class Releasing {
   readonly #device: GrantDevice
   readonly #scrub: boolean
+  readonly #lingering = new Lingering()
   #staged: Staged[] = []
 
   constructor(device: GrantDevice, scrub: boolean) {
@@ -124,7 +126,10 @@ export class Releasing {
       this.#oneByOne(run, error, (one) => this.#deallocate(one))
       return
     }
-    for (const { done } of run) for (const tell of done) tell()
+    for (const { record, done } of run) {
+      this.#lingering.keep(record.memory.buffer)
+      for (const tell of done) tell()
+    }
   }
 
   /** No request may fail that would have succeeded alone. */
