@@ -8,6 +8,17 @@ import { deviceDescriptor } from '../../dist/src/drivers/gntalloc/grant-device.j
 import { encode } from '../../src/simulated/wire/codec.js'
 import { fixture, open, until, withXen } from './support.js'
 
+const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth)
+
+/** A message whose head is this text. */
+function framed(head: string): Buffer {
+  const message = Buffer.alloc(8 + head.length)
+  message.writeUInt32LE(4 + head.length, 0)
+  message.writeUInt32LE(head.length, 4)
+  message.write(head, 8)
+  return message
+}
+
 async function startWorker(xen: SimulatedXen, pages: number): Promise<{ worker: Worker; refs: number[] }> {
   const { module, options } = xen[deviceDescriptor]
   const worker = new Worker(fixture('worker.mjs'), { workerData: { module, options, pages } })
@@ -65,6 +76,19 @@ describe('a connection that talks nonsense', () => {
     'a negative count': encode({ id: 1, call: 'gntalloc.allocate', args: [1, 7, 0, -1] }),
     'too few arguments': encode({ id: 1, call: 'gntalloc.close', args: [] }),
     'no request': encode(null),
+    ...Object.fromEntries(
+      [1_000, 30_000, 5_000_000].flatMap((depth) => [
+        [`a call nested ${depth} deep`, framed(`{"id":1,"call":${nested(depth)},"args":[]}`)],
+        [`an argument nested ${depth} deep`, framed(`{"id":1,"call":"xen.tick","args":[${nested(depth)}]}`)],
+        [`a request nested ${depth} deep`, framed(nested(depth))],
+      ]),
+    ),
+    'a call with a name of a megabyte': encode({ id: 1, call: 'x'.repeat(2 ** 20), args: [] }),
+    'a copy of more than memory holds': encode(
+      { id: 1, call: 'gntdev.copy', args: [3] },
+      // From grant to grant, 65535 bytes each: 2 GiB with a message of 1 MiB.
+      Uint32Array.from({ length: 8 * 32_768 }, (_, i) => [3, 65_535, 0, 8, 0, 0, 8, 0][i % 8]!),
+    ),
   }
   it.each(Object.entries(nonsense))('%s: it is closed, and no other', (_what, bytes) =>
     withXen({}, async (xen) => {
@@ -72,7 +96,8 @@ describe('a connection that talks nonsense', () => {
       const socket = createConnection(join(xen.path, 'control.sock'))
       const received: Buffer[] = []
       socket.on('data', (chunk) => received.push(chunk))
-      socket.write(encode({ id: 1, call: 'gntalloc.open', args: [0] }))
+      // Files 2 and 3.
+      for (const call of ['gntalloc.open', 'gntdev.open']) socket.write(encode({ id: 1, call, args: [0] }))
       socket.write(bytes)
       await once(socket, 'close')
       expect(Buffer.concat(received).toString()).toContain('ERR_GRANTS_PROTOCOL')

@@ -1,50 +1,66 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { attempt, expectZero, makeKernel, PAGE, pairs } from './support.js'
+import { attempt, expectZero, makeKernel, PAGE } from './support.js'
 
-describe('any sequence of calls', () => {
-  it('keeps the books, and leaves nothing behind when the programs have ended', () => {
+/** Each program is one of another domain. */
+const DOMAINS = [0, 3, 5]
+
+describe('any sequence of calls in several domains', () => {
+  it('keeps the books, shares no frame, and leaves nothing behind when the programs have ended', () => {
     const step = fc.record({
-      what: fc.constantFrom('allocate', 'deallocate', 'mmap', 'munmap', 'map', 'unmap', 'tick', 'end'),
+      what: fc.constantFrom(
+        ...(['allocate', 'deallocate', 'mmap', 'munmap', 'map', 'unmap', 'tick', 'end', 'destroy'] as const),
+      ),
       program: fc.nat(2),
+      granter: fc.nat(2),
       at: fc.nat(30),
       count: fc.nat(12),
     })
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
         const { kernel } = makeKernel({ limit: 40, tableCapacity: 50, freePerIteration: 3 })
-        const startProgram = () => {
+        const startProgram = (domid: number) => {
           const session = kernel.startSession()
-          return { session, file: kernel.gntalloc.open(session, 0) }
+          // None is opened any more in a domain that was destroyed.
+          const file = kernel.domains.exists(domid) ? kernel.gntalloc.open(session, domid) : 0
+          return { domid, session, file }
         }
-        const programs = [startProgram(), startProgram(), startProgram()]
-        for (const { what, program, at, count } of steps) {
-          const { session, file } = programs[program]!
+        const programs = DOMAINS.map(startProgram)
+        for (const { what, program, granter, at, count } of steps) {
+          const { domid, session, file } = programs[program]!
           const nth = (handles: Iterable<number>) => [...handles][at % 4] ?? 0
-          const refs = Array.from({ length: count }, (_, offset) => 8 + at + offset)
-          if (what === 'allocate') attempt(() => kernel.gntalloc.allocate(session, file, 7, at, count))
-          if (what === 'deallocate')
-            attempt(() => kernel.gntalloc.deallocate(session, file, at * PAGE, count))
-          if (what === 'mmap') attempt(() => kernel.gntalloc.mmap(session, file, at * PAGE, count))
-          if (what === 'munmap') attempt(() => session.munmap(nth(session.mappings.keys()), at % 3, count))
-          if (what === 'map') attempt(() => kernel.domain.map(session, 7, pairs(refs), at % 2 === 1))
-          if (what === 'unmap')
-            attempt(() => kernel.domain.unmap(session, nth(session.foreignMappings.keys())))
-          if (what === 'tick') kernel.tick()
-          if (what === 'end') {
-            kernel.endSession(session)
-            programs[program] = startProgram()
+          const refs = Array.from({ length: count }, (_, offset) => [DOMAINS[granter]!, 8 + at + offset])
+          const calls = {
+            allocate: () => kernel.gntalloc.allocate(session, file, DOMAINS[granter]!, at, count),
+            deallocate: () => kernel.gntalloc.deallocate(session, file, at * PAGE, count),
+            mmap: () => kernel.gntalloc.mmap(session, file, at * PAGE, count),
+            munmap: () => session.munmap(nth(session.mappings.keys()), at % 3, count),
+            map: () => kernel.domain.map(session, domid, Uint32Array.from(refs.flat()), at % 2 === 1),
+            unmap: () => kernel.domain.unmap(session, nth(session.foreignMappings.keys())),
+            tick: () => kernel.tick(),
+            end: () => {
+              kernel.endSession(session)
+              programs[program] = startProgram(domid)
+            },
+            destroy: () => at === 0 && kernel.destroyDomain(domid),
           }
-          const { grants, pages, deferred, tableUsed } = kernel.counters()
-          expect(pages).toBe(grants)
-          expect(tableUsed).toBe(grants + deferred)
-          expect(pages).toBeLessThanOrEqual(40)
-          expect(tableUsed).toBeLessThanOrEqual(42)
+          attempt(() => void calls[what]())
+          const frames: number[] = []
+          for (const domid of DOMAINS) {
+            const { grants, pages, deferred, tableUsed } = kernel.counters(undefined, domid)
+            expect(pages).toBe(grants)
+            expect(tableUsed).toBe(grants + deferred)
+            expect(pages).toBeLessThanOrEqual(40)
+            expect(tableUsed).toBeLessThanOrEqual(42)
+            for (const entry of kernel.domains.get(domid).table) frames.push(entry.frame)
+          }
+          expect(new Set(frames).size).toBe(frames.length)
         }
         for (const { session } of programs) kernel.endSession(session)
         while (kernel.deferred > 0) kernel.tick()
         expectZero(kernel)
       }),
+      { numRuns: 300 },
     )
   })
 })

@@ -40,6 +40,10 @@ export class GrantTable {
     this.#frames = frames
   }
 
+  [Symbol.iterator](): Iterator<GrantEntry> {
+    return this.#entries.values()
+  }
+
   /** Entries taken, the deferred ones included and the reserved ones not. */
   get used(): number {
     return this.#entries.size

@@ -52,6 +52,7 @@ export class Session {
   /** Whether it is a program of this domain: one that has opened a device of it. */
   belongsTo(domid: number): boolean {
     for (const file of this.files.values()) if (file.domid === domid) return true
+    for (const file of this.joined.values()) if (file.domid === domid) return true
     for (const { file } of this.mappings.values()) if (file.domid === domid) return true
     return false
   }

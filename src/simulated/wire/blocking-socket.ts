@@ -2,6 +2,7 @@ import { Socket } from 'node:net'
 import { constants } from 'node:os'
 import koffi from 'koffi'
 import { systemCallError } from '../../errors.js'
+import { connectionLost } from './connection-lost.js'
 
 const libc = koffi.load(null)
 const socketCall = libc.func('int socket(int domain, int type, int protocol)')
@@ -74,7 +75,7 @@ export class BlockingSocket {
       const count: number = Number(call(this.#fd, part, part.length, MSG_NOSIGNAL))
       const errno = koffi.errno()
       if (count > 0) return count
-      if (count === 0 || errno === EPIPE || errno === ECONNRESET) throw this.#lost(syscall)
+      if (count === 0 || errno === EPIPE || errno === ECONNRESET) throw connectionLost(this.#path, syscall)
       // Node has made the descriptor non-blocking.
       if (errno === EAGAIN) this.#wait(events)
       else if (errno !== EINTR)
@@ -89,10 +90,5 @@ export class BlockingSocket {
     const errno = koffi.errno()
     if (ready < 0 && errno !== EINTR)
       throw systemCallError(errno, 'poll', 'waiting for the simulated Xen', { path: this.#path })
-  }
-
-  #lost(syscall: string): Error {
-    const what = 'the simulated Xen has gone: it was closed, or the process that created it has ended'
-    return systemCallError(ECONNRESET, syscall, what, { path: this.#path })
   }
 }

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { constants } from 'node:os'
 import { join } from 'node:path'
 import { GrantError, systemCallError } from '../../errors.js'
 import { Decoder, encode, type Message, protocolError } from './codec.js'
+import { connectionLost } from './connection-lost.js'
 import { type Call, type Calls, decodeResult, files, type ReplyHead } from './protocol.js'
 
 interface Pending {
@@ -52,8 +52,8 @@ export class Connection {
         this.#end(error)
       }
     })
-    socket.on('error', (cause) => this.#end(this.#gone(cause)))
-    socket.on('close', () => this.#end(this.#gone()))
+    socket.on('error', (cause) => this.#end(connectionLost(path, 'read', cause)))
+    socket.on('close', () => this.#end(connectionLost(path, 'read')))
   }
 
   /** @throws GrantError the call's own errors, ECONNRESET if the simulated Xen has gone, ERR_GRANTS_CLOSED */
@@ -119,10 +119,5 @@ export class Connection {
     const pending = [...this.#pending.values()]
     this.#pending.clear()
     for (const { fail } of pending) fail(reason)
-  }
-
-  #gone(cause?: Error): GrantError {
-    const what = 'the simulated Xen has gone: it was closed, or the process that created it has ended'
-    return systemCallError(constants.errno.ECONNRESET, 'read', what, { path: this.#path, cause })
   }
 }
