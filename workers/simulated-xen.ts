@@ -1,10 +1,10 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { throughGate } from '../src/native/gate.js'
+import { loadNative } from '../src/native/load-native.js'
 import type { HostOptions } from '../src/simulated/host/host.js'
 import type { GateData } from '../src/simulated/spawn.js'
 
 /** The thread of one SimulatedXen: says so once programs can connect, then serves until it is terminated. */
 const { gate, ...options } = workerData as HostOptions & GateData
-const { startHost } = await throughGate(gate, () => import('../src/simulated/host/host.js'))
+const { startHost } = await loadNative(gate, () => import('../src/simulated/host/host.js'))
 await startHost(options)
 parentPort?.postMessage('ready')

@@ -11,6 +11,8 @@ import type { CleanerData, OrphanMessage } from './thread-messages.js'
 
 /** Buffers that go to the next cleaner. */
 let next: { orphans: SharedArrayBuffer[]; cleaned: Promise<void> } | undefined
+/** The end of the one before. One at a time: a server may have hundreds of threads, each of which sends what it holds. */
+let last: Promise<unknown> = Promise.resolve()
 
 /**
  * Puts zero pages in the place of what a dead device worker had mapped, in the order given.
@@ -20,7 +22,8 @@ export function cleanUp(orphans: readonly SharedArrayBuffer[]): Promise<void> {
   if (orphans.length === 0) return Promise.resolve()
   if (!next) {
     const mine: SharedArrayBuffer[] = []
-    next = { orphans: mine, cleaned: Promise.resolve().then(() => clean(mine)) }
+    next = { orphans: mine, cleaned: last.then(() => clean(mine)) }
+    last = next.cleaned.catch(() => {})
   }
   next.orphans.push(...orphans)
   return next.cleaned

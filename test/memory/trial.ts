@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { type Finished, finished, node } from '../setup/process.js'
 
 /** XEN_GRANTS_TRIALS=full: as many rounds as the soak run makes. Otherwise few enough for every run of the suite. */
@@ -12,10 +13,24 @@ export const TIMEOUT = full ? 3_600_000 : 60_000
 
 export const SEED = Number(process.env.XEN_GRANTS_SEED ?? Date.now() % 2 ** 31)
 
-/** Runs a fixture in a process of its own, which a mistake may end. Its flags first, then its name and arguments. */
-export function trial(name: string, args: object, flags: string[] = []): Promise<Finished> {
+interface TrialOptions {
+  /** Of node's. */
+  flags?: string[]
+  /** As with `ulimit -v`, in GiB. Default: none. */
+  addressSpace?: number | undefined
+}
+
+/** Runs a fixture in a process of its own, which a mistake may end. */
+export function trial(
+  name: string,
+  args: object,
+  { flags = [], addressSpace }: TrialOptions = {},
+): Promise<Finished> {
   const fixture = new URL(`./fixtures/${name}`, import.meta.url).pathname
-  return finished(node(...flags, fixture, JSON.stringify(args)))
+  const words = [...flags, fixture, JSON.stringify(args)]
+  if (addressSpace === undefined) return finished(node(...words))
+  const limited = ['-c', 'ulimit -v "$0" && exec "$@"', String(addressSpace * 2 ** 20), process.execPath]
+  return finished(spawn('sh', [...limited, ...words], { stdio: ['ignore', 'pipe', 'pipe'] }))
 }
 
 /** How a process ends that has found nothing. */
