@@ -1,19 +1,21 @@
-import { describe, it } from 'vitest'
-import type { ContractSuite, ContractTest, World } from './contract/world.js'
+import { afterAll, beforeAll, describe, it } from 'vitest'
+import type { ContractSuite, ContractTest, Pair, World } from './contract/world.js'
 
-// The same tests run against the real driver: test/xen/suites/contract.mjs and bugs.mjs.
+// The same tests run against the real driver: test/xen/suites/contract.mjs, bugs.mjs and two-domains.mjs.
 interface Contract {
   contract: ContractSuite[]
   exhaustion: ContractSuite
-  runIn(world: World, test: ContractTest): Promise<void>
+  twoDomains: ContractSuite<Pair>
+  runIn<W>(world: W, test: ContractTest<W>): Promise<void>
 }
 interface Simulated {
   simulatedWorld(options?: object): Promise<World>
 }
 
 const load = (name: string) => import(new URL(`./contract/${name}`, import.meta.url).href)
-const { contract, exhaustion, runIn }: Contract = await load('all.mjs')
+const { contract, exhaustion, twoDomains, runIn }: Contract = await load('all.mjs')
 const { simulatedWorld }: Simulated = await load('simulated-world.mjs')
+const { simulatedPair }: { simulatedPair(): Promise<Pair> } = await load('simulated-pair.mjs')
 
 for (const suite of contract) {
   describe(suite.name, () => {
@@ -25,4 +27,13 @@ for (const suite of contract) {
 describe(`${exhaustion.name}, with the driver's counting bug`, () => {
   for (const test of exhaustion.tests)
     it(test.name, async () => runIn(await simulatedWorld({ driverBugs: true, wrongCount: true }), test))
+})
+
+describe(twoDomains.name, () => {
+  let pair: Pair
+  beforeAll(async () => {
+    pair = await simulatedPair()
+  })
+  afterAll(() => pair.close())
+  for (const test of twoDomains.tests) it(test.name, () => runIn(pair, test))
 })

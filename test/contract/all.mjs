@@ -11,6 +11,7 @@ import peers from './peers.mjs'
 import processes from './processes.mjs'
 
 export { default as exhaustion } from './exhaustion.mjs'
+export { default as twoDomains } from './two-domains.mjs'
 
 /** What every grant device has to do, in the order of the driver's life of a page. */
 export const contract = [

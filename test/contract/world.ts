@@ -88,15 +88,37 @@ export interface Holder {
   exit(): Promise<void>
 }
 
-/** A file of the contract. */
-export interface ContractSuite {
-  name: string
-  tests: ContractTest[]
+/**
+ * What the contract of two domains may use: two that both grant and map. There are two such pairs: domains 3 and 5 of the
+ * simulated Xen (simulated-pair.mjs), and dom0 and a guest (test/xen/guest/real-pair.mjs).
+ */
+export interface Pair {
+  /** A domain that neither is. */
+  readonly stranger: number
+  /** The program of each, started if none runs (any more). */
+  programs(): Promise<[near: DomainProgram, far: DomainProgram]>
+  /** Fails when anything is left that the test has made. The programs that live go on to serve the next. */
+  end(): Promise<void>
+  close(): Promise<void>
 }
 
-export interface ContractTest {
+/** children/domain.mjs, running in one of the domains. */
+export interface DomainProgram {
+  readonly domid: number
+  ask(command: string, request: object): Promise<unknown>
+  /** Ends it by SIGKILL. */
+  kill(): Promise<void>
+}
+
+/** A file of the contract. */
+export interface ContractSuite<W = World> {
   name: string
-  run(world: World): void | Promise<void>
+  tests: ContractTest<W>[]
+}
+
+export interface ContractTest<W = World> {
+  name: string
+  run(world: W): void | Promise<void>
   /** Why it cannot run. */
   skip?: string
 }

@@ -1,5 +1,6 @@
 import { closeSync, openSync } from 'node:fs'
-import { GNTALLOC_PATH, GntallocDevice } from '../../../dist/src/drivers/gntalloc/linux-gntalloc.js'
+import { gntalloc } from '../../../dist/src/drivers/catalogue.js'
+import { GntallocDevice } from '../../../dist/src/drivers/gntalloc/linux-gntalloc.js'
 import { addressed } from '../../contract/addressed.mjs'
 import { Evtchn } from './evtchn.mjs'
 import { Gntdev } from './gntdev.mjs'
@@ -33,7 +34,7 @@ export class Context {
 
   /** The same device as a bare descriptor. */
   gntallocFd(flags = 'r+') {
-    const fd = openSync(GNTALLOC_PATH, flags)
+    const fd = openSync(gntalloc.path, flags)
     let open = true
     const close = () => {
       if (open) closeSync(fd)

@@ -1,8 +1,9 @@
+import { basename } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** A Node program of test/xen/guest that runs inside a guest domain and talks in lines, through files there. */
 export async function startInGuest(guest, script, ...args) {
-  const id = `/tmp/${script}-${Math.random().toString(36).slice(2)}`
+  const id = `/tmp/${basename(script)}-${Math.random().toString(36).slice(2)}`
   const program = `/package/test/xen/guest/${script} ${args.join(' ')}`
   await guest.run(
     `touch ${id}.in; (tail -f ${id}.in | node ${program} >${id}.out 2>${id}.err) >/dev/null 2>&1 &`,
@@ -13,12 +14,13 @@ export async function startInGuest(guest, script, ...args) {
   async function line(word) {
     // Bounded by tries: each takes a round trip through both domains.
     for (let tries = 0; tries < 60; tries++) {
-      const { output } = await guest.run(`cat ${id}.out ${id}.err`)
+      // Only what is new: an answer of the agent has room for 3000 bytes.
+      const { output } = await guest.run(`tail -n +${read + 1} ${id}.out; cat ${id}.err`)
       if (/Error/.test(output)) throw new Error(`${script} in ${guest.name}: ${output}`)
       const lines = output.split('\n')
-      const found = lines.findIndex((text, i) => i >= read && text.startsWith(`${word} `))
+      const found = lines.findIndex((text) => text.startsWith(`${word} `))
       if (found >= 0) {
-        read = found + 1
+        read += found + 1
         return JSON.parse(lines[found].slice(word.length + 1))
       }
       await sleep(200)
@@ -29,7 +31,7 @@ export async function startInGuest(guest, script, ...args) {
   return {
     line,
     async ask(text) {
-      await guest.run(`echo ${text} >>${id}.in`)
+      await guest.run(`echo '${text}' >>${id}.in`)
       return line(text.split(' ')[0])
     },
   }

@@ -20,6 +20,10 @@ export function startProgram(command, args) {
       const { code, signal } = await closed
       throw new Error(`${command} ended (${signal ?? code}) instead of printing a line: ${stderr}`)
     },
+    /** Writes a line to its standard input. */
+    send(text) {
+      child.stdin.write(`${text}\n`)
+    },
     /** Everything it still prints, and how it ended. */
     async end() {
       child.stdin.end()
