@@ -1,66 +1,116 @@
-const PATIENCE_MS = 2000
+/** How long an event may take, in milliseconds. */
+const PATIENCE = 5000
 /** No file ever has it: that it cannot be notified says that what was asked before has been done. */
 const NO_PORT = 2 ** 20
 
-/** Both halves of an open event channel file, in this thread, for the agreement: what has fired, and what a call fails with. */
+/** Both halves of an open event channel file, of whatever device, in this thread, and what the line has told. */
 export class EventEnd {
+  line
   device
-  #line
-  #settled = () => {}
+  /** What calls on the line have failed with: { call, error, port }. */
+  failures = []
   #fired = []
-  #failures = []
+  #settled = 0
+  #asked = 0
   #wake = () => {}
 
   constructor(line, device) {
+    this.line = line
     this.device = device
-    this.#line = line
-    line.start({
-      fired: (ports) => {
-        this.#fired.push(...ports)
-        this.#wake()
-      },
-      failed: (_call, error, [port]) => {
-        if (port === NO_PORT) this.#settled()
-        else this.#failures.push(error)
-      },
-    })
-    line.ref()
   }
 
-  notify(port) {
-    return this.#call(() => this.#line.notify(port))
+  /** @param module with `openEventLine` and `joinEventDevice` */
+  static async open(module, options) {
+    const line = await module.openEventLine(options)
+    const end = new EventEnd(line, await module.joinEventDevice(line.file))
+    end.start()
+    return end
   }
 
-  unmask(ports) {
-    return this.#call(() => this.#line.unmask(ports))
+  /** From now on it is told what fires. Until `close` it keeps the thread alive. */
+  start() {
+    this.line.start(this)
+    this.line.ref()
   }
 
-  /** What has fired since, waiting for so many. They stay masked. */
-  async taken(count) {
-    const deadline = performance.now() + PATIENCE_MS
-    while (this.#fired.length < count && performance.now() < deadline) {
+  fired(ports) {
+    this.#fired.push(...ports)
+    this.#wake()
+  }
+
+  failed(call, error, [port]) {
+    if (port === NO_PORT) this.#settled++
+    else this.failures.push({ call, error, port })
+    this.#wake()
+  }
+
+  /** Resolves once the line has told something that satisfies, or when the time is up. */
+  async until(condition, patience = PATIENCE) {
+    const deadline = performance.now() + patience
+    while (!condition() && performance.now() < deadline) {
       let timer
       await new Promise((resolve) => {
-        this.#wake = resolve
+        const before = this.#wake
+        this.#wake = () => {
+          before()
+          resolve()
+        }
         timer = setTimeout(resolve, deadline - performance.now())
       })
       clearTimeout(timer)
+      this.#wake = () => {}
     }
+  }
+
+  /** @throws what the line says of it */
+  notify(port) {
+    return this.#call((line) => line.notify(port))
+  }
+
+  /** @throws what the line says of it */
+  unmask(ports) {
+    return this.#call((line) => line.unmask(ports))
+  }
+
+  async #call(call) {
+    const error = await this.failureOf(call)
+    if (error) throw error
+  }
+
+  /** What a call on the line fails with, if it does. */
+  async failureOf(call) {
+    const before = this.failures.length
+    call(this.line)
+    await this.#settle()
+    return this.failures[before]?.error
+  }
+
+  /** What has fired and has not been taken, once there are so many or the time is up. They stay masked. */
+  async taken(count = 0, patience = 2000) {
+    await this.until(() => this.#fired.length >= count, patience)
     return this.#fired.splice(0)
+  }
+
+  /** What has fired by now. Twice: the first shows what has woken the line, the second what it then read. */
+  async read() {
+    await this.#settle()
+    await this.#settle()
+    return this.#fired.splice(0)
+  }
+
+  /** The ports that fire next; [] when none does within the time. */
+  next(patience = PATIENCE) {
+    return this.taken(1, patience)
   }
 
   async close() {
     this.device.close()
-    await this.#line.close()
+    await this.line.close()
   }
 
-  async #call(call) {
-    this.#failures = []
-    call()
-    await new Promise((resolve) => {
-      this.#settled = resolve
-      this.#line.notify(NO_PORT)
-    })
-    if (this.#failures.length > 0) throw this.#failures[0]
+  async #settle() {
+    const asked = ++this.#asked
+    this.line.notify(NO_PORT)
+    await this.until(() => this.#settled >= asked)
   }
 }

@@ -63,9 +63,7 @@ class SimulatedWorld {
 
   async openEvents() {
     const { module, options } = this.#xen[eventDescriptor]
-    const { openEventLine, joinEventDevice } = await import(module)
-    const line = await openEventLine(options)
-    return new EventEnd(line, await joinEventDevice(line.file))
+    return EventEnd.open(await import(module), options)
   }
 
   read(address, length) {

@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import type { SimulatedXen } from 'xen-grants/simulated'
-import type { EventEnd } from './event-end.js'
+import type { EventEnd } from '../contract/event-end.mjs'
 import { openEvents } from './support.js'
 
 /** Two domains with a channel between them, its first event taken. */

@@ -13,7 +13,7 @@ import { type DeviceModule, deviceDescriptor } from '../../dist/src/drivers/gnta
 import { type MapDeviceModule, mapDescriptor } from '../../dist/src/drivers/gntdev/map-device.js'
 import { Kernel, type KernelOptions } from '../../src/simulated/kernel/kernel.js'
 import { type AddressedGrants, type AddressedMaps, addressed } from '../contract/addressed.mjs'
-import { EventEnd } from './event-end.js'
+import { EventEnd } from '../contract/event-end.mjs'
 
 export const PAGE = 4096
 export const WRITABLE = 1

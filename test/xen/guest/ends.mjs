@@ -1,6 +1,8 @@
+import { EvtchnLine } from '../../../dist/src/drivers/evtchn/linux-event-line.js'
+import { EvtchnDevice } from '../../../dist/src/drivers/evtchn/linux-evtchn.js'
 import { GntdevDevice } from '../../../dist/src/drivers/gntdev/linux-gntdev.js'
 import { addressed } from '../../contract/addressed.mjs'
-import { EventFile } from './event-file.mjs'
+import { EventEnd } from '../../contract/event-end.mjs'
 import { PAGE, poke } from './raw.mjs'
 
 // Both ends in this one domain: what it grants to itself, it maps through the drivers under test.
@@ -13,7 +15,8 @@ export function mapDevice(t) {
 
 /** @param start false for a line that tells nothing until `start()` */
 export function eventFile(t, { start = true } = {}) {
-  const file = new EventFile()
+  const line = new EvtchnLine()
+  const file = new EventEnd(line, new EvtchnDevice(line.file))
   t.defer(() => file.close())
   if (start) file.start()
   return file

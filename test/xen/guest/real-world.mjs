@@ -66,6 +66,7 @@ export class RealWorld {
   async openEvents() {
     const line = new EvtchnLine()
     const end = new EventEnd(line, new EvtchnDevice(line.file))
+    end.start()
     this.#context.defer(() => end.close())
     return end
   }

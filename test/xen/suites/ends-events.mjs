@@ -62,12 +62,12 @@ export default {
         const [near, far] = [eventFile(t), eventFile(t)]
         const port = near.device.bindUnbound(0)
         assert.ok(port >= 1)
-        assert.deepEqual(near.taken(), [])
+        assert.deepEqual(await near.taken(), [])
         const own = far.device.bindInterdomain(0, port)
         assert.deepEqual(await far.next(), [own])
         far.unmask([own])
         assert.deepEqual(await far.next(BRIEFLY_MS), [])
-        assert.deepEqual(near.taken(), [])
+        assert.deepEqual(await near.taken(), [])
       },
     },
     {
@@ -92,7 +92,7 @@ export default {
         const { near, far, port, own } = await pair(t)
         for (let i = 0; i < 5; i++) near.notify(port)
         assert.deepEqual(await far.next(), [own])
-        assert.deepEqual(far.taken(), [])
+        assert.deepEqual(await far.taken(), [])
         for (let i = 0; i < 5; i++) near.notify(port)
         assert.deepEqual(await far.next(BRIEFLY_MS), [])
         far.unmask([own])
@@ -222,7 +222,7 @@ export default {
         near.notify(port)
         assert.throws(() => eventFile(t).device.bindInterdomain(0, port + 500), refused('EINVAL'))
         assert.deepEqual(await near.next(BRIEFLY_MS), [])
-        assert.deepEqual(far.taken(), [])
+        assert.deepEqual(await far.taken(), [])
       },
     },
   ],
