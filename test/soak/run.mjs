@@ -1,10 +1,10 @@
-// A million steps of the model (test/model.test.ts), then the memory trials at full length (test/memory).
+// A million steps of the model (test/model/model.test.ts), then the memory trials at full length (test/memory).
 // XEN_GRANTS_SEED=n starts from a seed, XEN_GRANTS_STEPS=n takes another number of steps.
 // Names of test files, or parts of them, run only those: `npm run test:soak test/memory`.
 import { spawnSync } from 'node:child_process'
 
 const files = process.argv.slice(2)
-if (files.length === 0) files.push('test/model.test.ts', 'test/memory')
+if (files.length === 0) files.push('test/model/model.test.ts', 'test/memory')
 const { status } = spawnSync(
   process.execPath,
   // One after the other: they look at the size of their processes, and have the machine to themselves.

@@ -1,7 +1,7 @@
 import { contract, runIn } from '../../contract/all.mjs'
 import { RealWorld } from '../guest/real-world.mjs'
 
-// What test/contract.test.ts runs against the simulation, against the driver.
+// What test/contract/contract.test.ts runs against the simulation, against the driver.
 export default {
   name: 'contract',
   tests: contract.flatMap((suite) =>

@@ -22,7 +22,7 @@ function guest(name, kind) {
 
 let pair
 
-/** What test/contract.test.ts runs with two domains of the simulated Xen. */
+/** What test/contract/contract.test.ts runs with two domains of the simulated Xen. */
 const contract = twoDomains.tests.map((test, i) => ({
   name: `${twoDomains.name}: ${test.name}`,
   timeoutMs: TWO_MINUTES,

@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest'
+import { script } from '../setup/process.js'
+
+describe('import', () => {
+  it.each([
+    ['darwin', 'arm64'],
+    ['win32', 'x64'],
+    ['linux', 'riscv64'],
+  ])(
+    'works on %s %s and loads nothing native; opening rejects with ERR_GRANTS_UNSUPPORTED',
+    async (platform, arch) => {
+      const { code, stdout, stderr } = await script(`
+      Object.defineProperty(process, 'platform', { value: '${platform}' })
+      Object.defineProperty(process, 'arch', { value: '${arch}' })
+      const { GrantServer, GrantError } = await import('xen-grants')
+      await import('xen-grants/simulated')
+      const error = await GrantServer.open().catch((error) => error)
+      const native = process.report.getReport().sharedObjects.filter((path) => path.includes('koffi'))
+      console.log(error instanceof GrantError, error.code, native.length)
+    `)
+      expect({ code, stdout: stdout.trim(), stderr }).toEqual({
+        code: 0,
+        stdout: 'true ERR_GRANTS_UNSUPPORTED 0',
+        stderr: '',
+      })
+    },
+  )
+
+  it('by require works too', async () => {
+    const { code, stdout } = await script(`
+      import { createRequire } from 'node:module'
+      const { GrantServer } = createRequire(process.cwd() + '/x.js')('xen-grants')
+      console.log(typeof GrantServer.open)
+    `)
+    expect([code, stdout.trim()]).toEqual([0, 'function'])
+  })
+})

@@ -1,0 +1,111 @@
+// A large grant is scrubbed a little in each turn, between the requests of other clients.
+import { describe, expect, it } from 'vitest'
+import { Op, UnshareFlag } from '../../../dist/src/grants/grant-messages.js'
+import { startActor, turn } from '../../setup/actor.js'
+import { FakeDevice } from '../../setup/fake-device.js'
+
+const LARGE = (64 << 20) / 4096
+
+function start(limit?: number) {
+  const device = new FakeDevice(limit === undefined ? {} : { limit })
+  return { device, ...startActor(device, { headroom: 0 }, true) }
+}
+
+const isZero = (bytes: Uint8Array): boolean => Buffer.compare(bytes, Buffer.alloc(bytes.length)) === 0
+
+async function untilAnswered(
+  client: { fates(requests: number[]): string[] },
+  request: number,
+): Promise<number> {
+  for (let turns = 1; ; turns++) {
+    await turn()
+    if (client.fates([request])[0] !== 'waiting') return turns
+  }
+}
+
+describe('a grant of 64 MiB that is given back', () => {
+  it('lets another client share in the turn after, and is answered when all of it is zero', async () => {
+    const { client, device } = start()
+    const [one, two] = [client(), client()]
+    const id = await one.share(7, LARGE)
+    const bytes = new Uint8Array(one.buffers.get(id)!).fill(1)
+    const unshare = one.ask(Op.unshare, id)
+    one.submit()
+    await turn()
+    const share = two.ask(Op.share, 7, 1)
+    two.submit()
+    expect(await untilAnswered(two, share)).toBe(1)
+    expect(one.fates([unshare])).toEqual(['waiting'])
+    expect(device.mapped.size).toBe(2)
+    await untilAnswered(one, unshare)
+    expect(isZero(bytes)).toBe(true)
+    expect(device.mapped.size).toBe(1)
+  })
+
+  it.each([0, UnshareFlag.force])('keeps no smaller one behind it (flags %s)', async (flags) => {
+    const { client } = start()
+    const [one, two] = [client(), client()]
+    const large = await one.share(7, LARGE)
+    const small = await two.share(7, 1)
+    const first = one.ask(Op.unshare, large, flags)
+    one.submit()
+    await turn()
+    const second = two.ask(Op.unshare, small)
+    two.submit()
+    expect(await untilAnswered(two, second)).toBe(1)
+    expect(one.fates([first])).toEqual(['waiting'])
+    await untilAnswered(one, first)
+  })
+
+  it('leaves its pages to a share that was asked for after it, also without wait', async () => {
+    const { client } = start(LARGE + 8)
+    const one = client()
+    const id = await one.share(7, LARGE)
+    one.ask(Op.unshare, id)
+    const share = one.ask(Op.share, 7, LARGE)
+    one.submit()
+    await untilAnswered(one, share)
+    expect(one.fates([share])).toEqual(['ok'])
+  })
+
+  it('is not given back twice when it is forced meanwhile: both are answered by the same end', async () => {
+    const { client, device } = start()
+    const one = client()
+    const id = await one.share(7, LARGE)
+    const orderly = one.ask(Op.unshare, id)
+    one.submit()
+    await turn()
+    const forced = one.ask(Op.unshare, id, UnshareFlag.force)
+    one.submit()
+    await untilAnswered(one, forced)
+    expect(one.fates([orderly, forced])).toEqual(['ok', 'ok'])
+    expect(device.taken().filter((call) => call.startsWith('deallocate'))).toHaveLength(1)
+  })
+
+  it('is attached to by no one any more, and is not withdrawn', async () => {
+    const { client } = start()
+    const [one, two] = [client(), client()]
+    const id = await one.share(7, LARGE)
+    const unshare = one.ask(Op.unshare, id)
+    one.submit()
+    await turn()
+    const attach = two.ask(Op.attach, id)
+    two.submit()
+    one.ask(Op.cancel, unshare)
+    one.submit()
+    await untilAnswered(one, unshare)
+    expect([one.fates([unshare]), two.fates([attach])]).toEqual([['ok'], ['ERR_GRANTS_UNSHARED']])
+  })
+
+  it('is given back whole by a close that is forced in the middle of it', async () => {
+    const { client, actor, device } = start()
+    const one = client()
+    const id = await one.share(7, LARGE)
+    const bytes = new Uint8Array(one.buffers.get(id)!).fill(1)
+    one.ask(Op.unshare, id)
+    one.submit()
+    await turn()
+    await actor.close(true)
+    expect([device.closed, device.mapped.size, isZero(bytes)]).toEqual([true, 0, true])
+  })
+})
