@@ -23,19 +23,23 @@ export const kinds = {
 /**
  * Does random sequences of operations to a world and to the simulated kernel, and compares every result.
  *
- * @param {import('../contract/world.ts').World} world
+ * @param {import('../contract/world.ts').World | (() => World)} world or what makes one, for each sequence
  * @param {{ seed: number, operations: number, length: number, kind?: object, kernel?: unknown }} options how many operations
  *   at least, how many steps a sequence has at most, and of which of {@link kinds}
  * @returns how many operations and sequences there were; comparisons and the steps of the end do not count
  * @throws when they disagree: with the seed, and with the shortest sequence found that shows it
  */
 export async function agree(world, { seed, operations, length, kind = kinds.granting, kernel }) {
-  const ports = []
-  for (let i = 0; i < PORTS; i++) ports.push(await world.bindPort())
+  const fresh = typeof world === 'function'
+  const kept = fresh ? [] : await bindPorts(world)
+  const runIn = async (steps, log) => {
+    const other = fresh ? world() : world
+    return runSequence(other, fresh ? await bindPorts(other) : kept, steps, log, kind, kernel)
+  }
   const done = { operations: 0, sequences: 0 }
   const run = async (steps) => {
     const log = []
-    done.operations += await runSequence(world, ports, steps, log, kind, kernel)
+    done.operations += await runIn(steps, log)
     done.sequences++
   }
   const property = fc.asyncProperty(sequences(length, kind.weights), run)
@@ -44,7 +48,7 @@ export async function agree(world, { seed, operations, length, kind = kinds.gran
     const result = await fc.check(property, { seed: seed + round, numRuns: 20, ...SHRINKING })
     if (!result.failed) continue
     const failureOf = (steps, log = []) =>
-      runSequence(world, ports, steps, log, kind, kernel).then(
+      runIn(steps, log).then(
         () => undefined,
         (error) => error,
       )
@@ -60,6 +64,12 @@ export async function agree(world, { seed, operations, length, kind = kinds.gran
     })
   }
   return done
+}
+
+async function bindPorts(world) {
+  const ports = []
+  for (let i = 0; i < PORTS; i++) ports.push(await world.bindPort())
+  return ports
 }
 
 /** @returns how many steps did something. @throws Disagreement (both.mjs) */

@@ -72,7 +72,7 @@ export class KernelWorld {
       munmap: (address, length) => this.#munmap(address, length),
       limits: () => gntalloc.limits(owner, file),
       domainExists: (domid) => domains.exists(domid),
-      close: () => gntalloc.close(owner, file),
+      close: once(() => gntalloc.close(owner, file)),
     }
   }
 
@@ -92,7 +92,7 @@ export class KernelWorld {
       setUnmapNotify: (index, action, port) => gntdev.setUnmapNotify(mapper, file, index, action, port),
       // Of grants to grants: nothing local is in the message.
       copy: (segments) => decodeCopied(segments, gntdev.copy(mapper, file, encodeCopy(segments))),
-      close: () => gntdev.close(mapper, file),
+      close: once(() => gntdev.close(mapper, file)),
     }
   }
 
@@ -110,7 +110,7 @@ export class KernelWorld {
       notify: (port) => evtchn.notify(session, file, port),
       unmask: (ports) => evtchn.unmask(session, file, ports),
       taken: () => evtchn.read(session, file),
-      close: () => evtchn.close(session, file),
+      close: once(() => evtchn.close(session, file)),
     }
   }
 
@@ -167,6 +167,10 @@ export class KernelWorld {
     return fired
   }
 
+  async silent(port) {
+    return !(await this.fired(port))
+  }
+
   async end() {
     this.#kernel.endSession(this.#owner)
     this.#kernel.endSession(this.#peer)
@@ -195,5 +199,14 @@ export class KernelWorld {
     const found = this.#mappings.find((each) => each.address <= address && address < each.end)
     found.device.munmap(found.session, found.mapping, (address - found.address) / PAGE, length / PAGE)
     for (let page = address; page < address + length; page += PAGE) this.#pages.delete(page)
+  }
+}
+
+/** As a device's own close: again, it does nothing. */
+function once(close) {
+  let closed = false
+  return () => {
+    if (!closed) close()
+    closed = true
   }
 }
