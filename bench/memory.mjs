@@ -8,7 +8,8 @@ const rounds = Number(process.argv[2] ?? 1000)
 const MiB = 1 << 20
 const xen = await SimulatedXen.create({ limit: 8192 })
 const server = await GrantServer.open({ device: xen, fillers: { inPlaceBelow: 0 } })
-const source = new Uint8Array(MiB).fill(1)
+// Shared: an ArrayBuffer is copied by its own thread, not in the pool.
+const source = new Uint8Array(new SharedArrayBuffer(MiB)).fill(1)
 const rows = []
 let warm
 for (let round = 1; round <= rounds; round++) {

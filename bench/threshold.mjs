@@ -18,9 +18,10 @@ const grants = {}
 for (const [name, fillers] of Object.entries(ways)) {
   servers[name] = await GrantServer.open({ device: xen, fillers })
   grants[name] = await servers[name].share({ domid: 7, pages })
-  await grants[name].fill(new Uint8Array(sizes.at(-1)))
+  await grants[name].fill({ byte: 0 })
 }
-const source = new Uint8Array(sizes.at(-1)).fill(1)
+// Shared: an ArrayBuffer is always copied by its own thread.
+const source = new Uint8Array(new SharedArrayBuffer(sizes.at(-1))).fill(1)
 const rows = []
 for (const size of sizes) {
   const times = { 'in place': [], pool: [] }

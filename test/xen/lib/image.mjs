@@ -69,9 +69,15 @@ function packageArchive(work, peers, config) {
   archive.add(join(repository, 'dist'), '/package/dist', { filter: (path) => !/\.(map|d\.ts)$/.test(path) })
   for (const part of ['guest', 'suites', 'slow', 'instructions'])
     archive.add(join(harness, part), `/package/test/xen/${part}`)
-  for (const part of ['test/contract', 'test/agreement', 'test/fixtures', 'examples', 'bench/xen']) {
-    archive.add(join(repository, part), `/package/${part}`)
-  }
+  const parts = [
+    'test/contract',
+    'test/agreement',
+    'test/fixtures',
+    'test/memory/fixtures',
+    'examples',
+    'bench/xen',
+  ]
+  for (const part of parts) archive.add(join(repository, part), `/package/${part}`)
 
   const binaries = [...peers]
   for (const path of [...productionPackages(), ...testPackages()]) {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { GrantServer } from 'xen-grants'
 import { seedOf } from '../../agreement/seed.mjs'
+import { assertFree, isFree } from '../guest/free.mjs'
 import { limit, RESERVE, reloadGntalloc, setLimit } from '../guest/module.mjs'
 
 // Every way to run out of space, through the public API, a hundred times each: docs/enospc.md.
@@ -76,24 +77,11 @@ async function exhaustAndGiveBack(server, { room, wave }, reason) {
   return refused.length
 }
 
-/** The driver counts these pages as free, and not one more. Only of its limit can this be asked: it fails without a trace. */
-function assertFree(device, pages, message) {
-  const { index, refs } = device.allocate(0, 0, pages)
-  assert.equal(refs.length, pages, message)
-  assert.throws(() => device.allocate(0, 0, 1), { code: 'ENOSPC' }, `${message}: not one more`)
-  if (pages > 0) device.deallocate(index, pages)
-}
-
 /** How many pages the driver counts as free, of which it tells nobody. */
 function countedFree(device) {
   let pages = 0
   for (let step = 2 ** 16; step >= 1; step /= 2) {
-    try {
-      device.deallocate(device.allocate(0, 0, pages + step).index, pages + step)
-      pages += step
-    } catch (error) {
-      if (error.code !== 'ENOSPC') throw error
-    }
+    if (isFree(device, pages + step)) pages += step
   }
   return pages
 }

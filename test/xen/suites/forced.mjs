@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
 import { GrantServer } from 'xen-grants'
 import { seedOf } from '../../agreement/seed.mjs'
 import { limit, RESERVE, setLimit } from '../guest/module.mjs'
 import { PAGE, peek } from '../guest/raw.mjs'
+import { startWriters } from '../guest/writers.mjs'
 
 const THREADS = 8
 const ROUNDS = 10
@@ -13,50 +12,6 @@ const MOST_PAGES = 60
 const KEPT_PAGES = 5
 /** The driver's, so that all of it is quickly had. */
 const LIMIT = 128
-
-/** Eight threads of test/xen/guest/writer.mjs. */
-async function startWriters(t, server) {
-  const state = new Int32Array(new SharedArrayBuffer(4 * (1 + THREADS)))
-  const stop = () => Atomics.store(state, 0, -1)
-  const threads = Array.from({ length: THREADS }, (_, number) => {
-    const port = server.connect()
-    return new Worker(new URL('../guest/writer.mjs', import.meta.url), {
-      workerData: { port, state, number },
-      transferList: [port],
-    })
-  })
-  t.defer(async () => {
-    stop()
-    await Promise.all(threads.map((thread) => thread.terminate()))
-  })
-  const answers = () => Promise.all(threads.map(async (thread) => (await once(thread, 'message'))[0]))
-  await answers()
-
-  return {
-    write(handle, round) {
-      Atomics.store(state, 0, round)
-      for (const thread of threads) thread.postMessage({ handle, round })
-    },
-    /** When each of them has been through its view once more. */
-    async allWrite() {
-      const fields = threads.map((_, number) => 1 + number)
-      const before = fields.map((field) => Atomics.load(state, field))
-      await Promise.all(
-        // Twice: the first may have been under way already.
-        fields.map(async (field, i) => {
-          for (let now = before[i]; now - before[i] < 2; now = Atomics.load(state, field))
-            await Atomics.waitAsync(state, field, now).value
-        }),
-      )
-    },
-    /** @returns how long each one's `bytes` is then */
-    async stop() {
-      const lengths = answers()
-      stop()
-      return lengths
-    },
-  }
-}
 
 export default {
   name: 'forced unshare',
@@ -74,14 +29,15 @@ export default {
         const kept = await server.share({ domid: 0, pages: KEPT_PAGES, writable: true })
         const pattern = Buffer.from(Array.from({ length: KEPT_PAGES * PAGE }, (_, at) => at % 251))
         kept.bytes.set(pattern)
-        const [writers, device, peer] = [await startWriters(t, server), t.gntalloc(), t.gntdev()]
+        const [writers, device, peer] = [startWriters(t, THREADS), t.gntalloc(), t.gntdev()]
+        await writers.connect(server)
 
         const free = limit() - RESERVE - KEPT_PAGES
         for (const [i, pages] of sizes.entries()) {
           const round = i + 1
           const grant = await server.share({ domid: 0, pages, writable: true })
           const { refs } = grant
-          writers.write(grant.handle(), round)
+          writers.write([grant], round)
           await writers.allWrite()
           assert.ok(
             grant.bytes.subarray(0, THREADS).every((byte) => byte === round),
