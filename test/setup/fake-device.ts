@@ -69,12 +69,17 @@ export class FakeDevice implements GrantDevice {
 
   munmap(address: number, length: number): void {
     this.#enter('munmap', length / PAGE)
+    const end = address + length
     const pieces: number[] = []
-    for (let at = address; at < address + length; at += this.mapped.get(at)!) {
+    for (let at = address; at < end; at += this.mapped.get(at)!) {
       if (!this.mapped.has(at)) throw fail('EINVAL', 'munmap')
       pieces.push(at)
     }
-    for (const piece of pieces) this.mapped.delete(piece)
+    for (const piece of pieces) {
+      const left = piece + this.mapped.get(piece)! - end
+      this.mapped.delete(piece)
+      if (left > 0) this.mapped.set(end, left)
+    }
   }
 
   limits(): DeviceLimits {

@@ -3,6 +3,15 @@ import { GrantError } from '../../errors.js'
 import type { ClientSession } from './client-session.js'
 import type { UnshareRequest } from './request.js'
 
+/** How far a large grant has been given back: after a failure it is tried again from there. */
+export interface ReleaseProgress {
+  /** Bytes from the first on. */
+  scrubbed: number
+  unmapped: number
+  /** Pages from the first on. */
+  freed: number
+}
+
 /** One grant as its only owner, the device actor, knows it. */
 export interface GrantRecord {
   readonly id: number
@@ -24,6 +33,8 @@ export interface GrantRecord {
   others: Map<ClientSession, number> | undefined
   /** Pages whose unmap notify is armed, with the byte offset in the grant it was armed at. */
   armed: Map<number, number> | undefined
+  /** Of a large grant that has begun to be given back. */
+  progress: ReleaseProgress | undefined
   /** Given up and waiting for the turn's deallocations: too late for any other operation. */
   staged: boolean
   /**

@@ -4,6 +4,7 @@ import { dropped } from '../../memory/dropped.js'
 import { zero } from '../../memory/fill-bytes.js'
 import { Lingering } from '../../memory/lingering.js'
 import type { GrantRecord } from './grant-records.js'
+import { LARGE, LargeRelease } from './large-release.js'
 
 type Done = (error?: unknown) => void
 
@@ -13,9 +14,10 @@ interface Staged {
   readonly done: Done[]
   /** Bytes from its first on that have been set to zero. */
   scrubbed: number
+  readonly large: LargeRelease | undefined
 }
 
-/** What one grant may have scrubbed before the next has its turn. */
+/** What one grant may have scrubbed before the next has its turn, and what a step of a large one counts for. */
 const SLICE = 1 << 20
 
 /**
@@ -51,7 +53,8 @@ export class Releasing {
     }
     record.staged = true
     const scrubbed = this.#scrub && record.mapped ? 0 : record.pages * PAGE_SIZE
-    this.#staged.push({ record, done: [done], scrubbed })
+    const large = record.pages > LARGE ? new LargeRelease(this.#device, record, this.#scrub) : undefined
+    this.#staged.push({ record, done: [done], scrubbed, large })
   }
 
   /** For a record that is staged: `done` is called as well when it is back. */
@@ -71,6 +74,7 @@ export class Releasing {
   /**
    * Gives back what has been scrubbed.
    * @param bytes how much may be scrubbed for it now, in slices of all that is on its way; what is left waits for the next
+   *   flush
    */
   flush(bytes = Infinity): void {
     let left = bytes
@@ -80,13 +84,34 @@ export class Releasing {
       this.#staged = []
       const ready: Staged[] = []
       for (const one of staged) {
-        left -= this.#scrubSlice(one, left)
-        if (one.scrubbed === one.record.pages * PAGE_SIZE) ready.push(one)
-        else this.#staged.push(one)
+        if (left <= 0) this.#staged.push(one)
+        else if (one.large) left -= this.#stepOf(one, one.large)
+        else {
+          left -= this.#scrubSlice(one, left)
+          if (one.scrubbed === one.record.pages * PAGE_SIZE) ready.push(one)
+          else this.#staged.push(one)
+        }
       }
       if (ready.length > 0) this.#release(ready)
       else if (left <= 0) return
     }
+  }
+
+  /** @returns what it counts for, in bytes */
+  #stepOf(one: Staged, large: LargeRelease): number {
+    let failure: unknown
+    try {
+      large.step()
+      if (!large.done) {
+        this.#staged.push(one)
+        return SLICE
+      }
+    } catch (error) {
+      failure = error
+    }
+    one.record.staged = false
+    for (const tell of one.done) tell(failure)
+    return SLICE
   }
 
   /** While a peer still maps a page it can see what is in it, also after this (docs/driver.md, deferred pages). */

@@ -138,6 +138,7 @@ export class Sharing {
       ownerHolds: false,
       others: undefined,
       armed: undefined,
+      progress: undefined,
       staged: false,
       unsharing: undefined,
     }

@@ -11,6 +11,15 @@ function start(limit?: number) {
   return { device, ...startActor(device, { headroom: 0 }, true) }
 }
 
+/** How many pages have been freed, and in one call at most. */
+function freed(device: FakeDevice): [number, number] {
+  const counts = device
+    .taken()
+    .filter((call) => call.startsWith('deallocate'))
+    .map((call) => Number(call.split(' ')[2]))
+  return [counts.reduce((sum, count) => sum + count, 0), Math.max(...counts)]
+}
+
 const isZero = (bytes: Uint8Array): boolean => Buffer.compare(bytes, Buffer.alloc(bytes.length)) === 0
 
 async function untilAnswered(
@@ -79,8 +88,36 @@ describe('a grant of 64 MiB that is given back', () => {
     one.submit()
     await untilAnswered(one, forced)
     expect(one.fates([orderly, forced])).toEqual(['ok', 'ok'])
-    expect(device.taken().filter((call) => call.startsWith('deallocate'))).toHaveLength(1)
+    expect(freed(device)).toEqual([LARGE, 256])
   })
+
+  it.each(['munmap', 'deallocate'] as const)(
+    'goes on from where %s has failed when it is tried again',
+    async (call) => {
+      const { client, device, actor } = start()
+      const one = client()
+      const id = await one.share(7, 2 * LARGE)
+      const before = device.used - 2 * LARGE
+      const bytes = new Uint8Array(one.buffers.get(id)!).fill(1)
+      const first = one.ask(Op.unshare, id)
+      one.submit()
+      while (!device.log.some((line) => line.startsWith(call))) await turn()
+      device.failNext(call, 'EINVAL')
+      await untilAnswered(one, first)
+      expect([one.fates([first]), actor.stats().grants]).toEqual([['EINVAL'], 1])
+      const again = one.ask(Op.unshare, id)
+      one.submit()
+      await untilAnswered(one, again)
+      expect([one.fates([again]), device.used, device.mapped.size, isZero(bytes)]).toEqual([
+        ['ok'],
+        before,
+        0,
+        true,
+      ])
+      // The call that failed is in the log as well.
+      expect(freed(device)[0]).toBe(call === 'munmap' ? 2 * LARGE : 2 * LARGE + 256)
+    },
+  )
 
   it('is attached to by no one any more, and is not withdrawn', async () => {
     const { client } = start()
