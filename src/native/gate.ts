@@ -22,7 +22,8 @@ let listening = false
 export function createGate(): SharedArrayBuffer {
   const gate = new SharedArrayBuffer(8)
   open.add(gate)
-  if (!listening) process.once('exit', closeAll)
+  // Before whatever else is done at the end, which may take something away that those inside need.
+  if (!listening) process.prependOnceListener('exit', closeAll)
   listening = true
   return gate
 }

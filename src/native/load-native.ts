@@ -4,7 +4,7 @@ import { throughGate } from './gate.js'
 const CALL_MEMORY = { sync_stack_size: 256 << 10, sync_heap_size: 64 << 10 }
 
 /**
- * Loads a module that calls the C library, in a worker of this package.
+ * Loads a module that calls the C library, in a worker of this package, behind its gate.
  *
  * koffi (3.3) never gives back what it has set aside for calls, 3 MiB of address space by default for each thread that has
  * ended. So it is told to take little. Only here: in a thread of a user's, its size may matter to others.
