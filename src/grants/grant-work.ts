@@ -1,7 +1,6 @@
 import { checkOptions, checkSignal } from '../arguments.js'
 import { isHeard, publish, published } from '../diagnostics.js'
 import { GrantError } from '../errors.js'
-import type { EventChannel } from '../events/event-channel.js'
 import type { FillResult } from '../fill/fill.js'
 import type { FillerGrant } from '../fill/fill-messages.js'
 import type { FillSource } from '../fill/source.js'
@@ -14,6 +13,7 @@ import type { ClientContext } from './client-context.js'
 import type { Connection } from './device-connection.js'
 import { Op } from './grant-messages.js'
 import type { GrantHandle } from './handle.js'
+import type { OfferOptions, ReleasedOptions } from './offer-options.js'
 import type { OpenGrant } from './open-grants.js'
 import { PeerWatch } from './peer/peer-watch.js'
 import { checkUnshare, DEFAULT_RELEASE_TIMEOUT, type UnshareOptions } from './unshare-options.js'
@@ -28,15 +28,6 @@ export interface GrantFacts {
   refs: readonly number[]
   /** Whether this thread shared it, or attached to it. */
   owner: boolean
-}
-
-export interface OfferOptions {
-  /** Bound for the peer's domain: wakes this side when the peer unmaps, if the peer has event channels too. */
-  channel?: EventChannel
-}
-
-export interface ReleasedOptions {
-  signal?: AbortSignal
 }
 
 /** What those are told who had attached to it. */

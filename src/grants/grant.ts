@@ -2,8 +2,9 @@ import type { GrantOffer } from '../pages/offer.js'
 import type { PeerState } from '../pages/peer-status.js'
 import { SharedPages } from '../pages/shared-pages.js'
 import type { UnmapNotifyOptions } from '../unmap-notify.js'
-import type { GrantWork, OfferOptions, ReleasedOptions } from './grant-work.js'
+import type { GrantWork } from './grant-work.js'
 import type { GrantHandle } from './handle.js'
+import type { OfferOptions, ReleasedOptions } from './offer-options.js'
 import type { UnshareOptions } from './unshare-options.js'
 
 /**

@@ -1,7 +1,8 @@
 import { SharedPages } from '../pages/shared-pages.js'
 import type { UnmapNotifyOptions } from '../unmap-notify.js'
 import type { MappedBytes } from './mapped-bytes.js'
-import type { MappedWork, UnmapOptions } from './mapped-work.js'
+import type { MappedWork } from './mapped-work.js'
+import type { UnmapOptions } from './unmap-options.js'
 
 /**
  * Pages of other domains, mapped here until {@link unmap}. They stay readable whatever their owner does, even when its

@@ -5,11 +5,7 @@ import { dropped } from '../memory/dropped.js'
 import { PagesWork } from '../pages/pages-work.js'
 import { notifyArguments, type UnmapNotifyOptions } from '../unmap-notify.js'
 import type { MappedContext, MappedFacts, OpenMapping } from './mapped-context.js'
-
-export interface UnmapOptions {
-  /** Do not wait: abort what runs, put zero pages in the place of the memory at once. Default false. */
-  force?: boolean
-}
+import type { UnmapOptions } from './unmap-options.js'
 
 /** One mapping, with everything that is done through it. Users see it as a {@link MappedGrant}. */
 export class MappedWork extends PagesWork implements OpenMapping {
