@@ -38,6 +38,16 @@ class SimulatedPair {
   }
 
   async end() {
+    try {
+      await this.#nothingIsLeft()
+    } catch (error) {
+      // What one test has left must not fail the next.
+      for (const program of this.#programs) if (program.alive) await program.kill()
+      throw error
+    }
+  }
+
+  async #nothingIsLeft() {
     for (const [side, program] of this.#programs.entries()) {
       if (program.alive) await keepsNothing(program)
       const zero = Object.fromEntries(Object.keys(this.#idle[side]).map((name) => [name, 0]))

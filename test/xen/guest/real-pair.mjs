@@ -36,7 +36,14 @@ export class RealPair {
   }
 
   async end() {
-    for (const program of [this.#near, this.#far]) if (program?.alive) await keepsNothing(program)
+    const alive = [this.#near, this.#far].filter((program) => program?.alive)
+    try {
+      for (const program of alive) await keepsNothing(program)
+    } catch (error) {
+      // What one test has left must not fail the next.
+      for (const program of alive) await program.kill()
+      throw error
+    }
   }
 
   async close() {
