@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { setImmediate } from 'node:timers/promises'
-import { fillByte } from '../memory/set.js'
+import { copyInto, fillByte } from '../memory/set.js'
 import type { CheckedFill } from './fill.js'
 import type { LiveBytes } from './stream.js'
 
@@ -20,7 +20,7 @@ export async function copyInSlices(bytes: LiveBytes, request: Request, source: U
   await inSlices(request, byteLength, (start, end) => {
     // A view that has lost its memory has no length, and would copy nothing without a word.
     if (source.byteLength !== byteLength) throw lostSource()
-    bytes().set(source.subarray(start, end), request.offset + start)
+    copyInto(bytes(), source.subarray(start, end), request.offset + start)
   })
 }
 
