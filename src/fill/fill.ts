@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { outOfRange } from '../arguments.js'
-import { fillByte } from '../memory/fill-bytes.js'
+import { copyInto, fillByte } from '../memory/copy-bytes.js'
 import type { FillWork } from './fill-messages.js'
 import { copyInSlices, type FillRequest, fillInSlices } from './in-place.js'
 import type { FillerPool } from './pool.js'
@@ -54,7 +54,7 @@ export function fillAtOnce(
   const length = lengthInMemory(target, source, offset)
   if (length === undefined || length > Math.min(AT_ONCE_BELOW, target.inPlaceBelow)) return undefined
   if (source.kind === 'byte') fillByte(target.bytes().subarray(offset), source.byte)
-  else if (source.kind === 'memory') target.bytes().set(source.bytes, offset)
+  else if (source.kind === 'memory') copyInto(target.bytes(), source.bytes, offset)
   return { bytes: length, slices: 1, milliseconds: performance.now() - began }
 }
 

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { setImmediate } from 'node:timers/promises'
-import { fillByte } from '../memory/fill-bytes.js'
+import { copyInto, fillByte } from '../memory/copy-bytes.js'
 import type { LiveBytes } from './stream.js'
 
 /** What is copied between two looks at the clock: a tenth of a millisecond, half of one on a slow machine. */
@@ -28,7 +28,7 @@ export async function copyInSlices(
   await inSlices(request, byteLength, (start, end) => {
     // A view that has lost its memory has no length, and would copy nothing without a word.
     if (source.byteLength !== byteLength) throw lostSource()
-    bytes().set(source.subarray(start, end), request.offset + start)
+    copyInto(bytes(), source.subarray(start, end), request.offset + start)
   })
 }
 

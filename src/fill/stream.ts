@@ -2,6 +2,7 @@ import { Writable } from 'node:stream'
 import { untilAborted } from '../abort.js'
 import { checkInteger, invalidArgType, outOfRange } from '../arguments.js'
 import { GrantError } from '../errors.js'
+import { copyInto } from '../memory/copy-bytes.js'
 
 /** Gives the live view of the grant, or throws because it has been unshared. */
 export type LiveBytes = () => Uint8Array
@@ -45,7 +46,7 @@ function writeChunk(chunk: unknown, bytes: Uint8Array, at: number): number {
       end,
     )
   }
-  bytes.set(chunk, at)
+  copyInto(bytes, chunk, at)
   return end
 }
 

@@ -1,7 +1,7 @@
 import { readSync } from 'node:fs'
 import { threadId } from 'node:worker_threads'
+import { copyInto, fillByte } from '../memory/copy-bytes.js'
 import { dropped } from '../memory/dropped.js'
-import { fillByte } from '../memory/fill-bytes.js'
 import { toEnvelope } from '../threads/envelope.js'
 import { FillControl } from './control.js'
 import type { FillOutcome, FillTask, FillWork } from './fill-messages.js'
@@ -54,7 +54,7 @@ function writer(work: PlainWork, from: number, target: Uint8Array): Writer {
     case 'byte':
       return ({ start, end }) => fillByte(target.subarray(start, end), work.byte)
     case 'memory':
-      return ({ start, end }) => target.set(work.bytes.subarray(start - from, end - from), start)
+      return ({ start, end }) => copyInto(target, work.bytes.subarray(start - from, end - from), start)
     case 'file':
       return ({ start, end }) => readSlice(work.fd, target.subarray(start, end), work.position + start - from)
   }

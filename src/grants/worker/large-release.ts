@@ -1,7 +1,7 @@
 import { PAGE_SIZE } from '../../abi.js'
 import type { GrantDevice } from '../../drivers/gntalloc/grant-device.js'
+import { zero } from '../../memory/copy-bytes.js'
 import { dropped } from '../../memory/dropped.js'
-import { zero } from '../../memory/fill-bytes.js'
 import type { GrantRecord, ReleaseProgress } from './grant-records.js'
 
 /** Larger grants, in pages, are given back step by step: one DEALLOC of 1 GiB holds the device for a quarter of a second. */

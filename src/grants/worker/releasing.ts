@@ -1,7 +1,7 @@
 import { PAGE_SIZE } from '../../abi.js'
 import type { GrantDevice } from '../../drivers/gntalloc/grant-device.js'
+import { zero } from '../../memory/copy-bytes.js'
 import { dropped } from '../../memory/dropped.js'
-import { zero } from '../../memory/fill-bytes.js'
 import { Lingering } from '../../memory/lingering.js'
 import type { GrantRecord } from './grant-records.js'
 import { LARGE, LargeRelease } from './large-release.js'
