@@ -12,7 +12,7 @@ export class EventEnd {
   #fired = []
   #settled = 0
   #asked = 0
-  #wake = () => {}
+  #waiting = new Set()
 
   constructor(line, device) {
     this.line = line
@@ -35,30 +35,30 @@ export class EventEnd {
 
   fired(ports) {
     this.#fired.push(...ports)
-    this.#wake()
+    this.#told()
   }
 
   failed(call, error, [port]) {
     if (port === NO_PORT) this.#settled++
     else this.failures.push({ call, error, port })
-    this.#wake()
+    this.#told()
+  }
+
+  #told() {
+    for (const look of this.#waiting) look()
   }
 
   /** Resolves once the line has told something that satisfies, or when the time is up. */
   async until(condition, patience = PATIENCE) {
     const deadline = performance.now() + patience
     while (!condition() && performance.now() < deadline) {
-      let timer
-      await new Promise((resolve) => {
-        const before = this.#wake
-        this.#wake = () => {
-          before()
-          resolve()
-        }
-        timer = setTimeout(resolve, deadline - performance.now())
-      })
+      const { promise, resolve } = withResolvers()
+      const timer = setTimeout(resolve, deadline - performance.now())
+      // Several may wait at once, for different things: each looks whenever something has been told.
+      this.#waiting.add(resolve)
+      await promise
+      this.#waiting.delete(resolve)
       clearTimeout(timer)
-      this.#wake = () => {}
     }
   }
 
@@ -113,4 +113,13 @@ export class EventEnd {
     this.line.notify(NO_PORT)
     await this.until(() => this.#settled >= asked)
   }
+}
+
+/** Promise.withResolvers, which Node 20 lacks. */
+function withResolvers() {
+  let resolve
+  const promise = new Promise((r) => {
+    resolve = r
+  })
+  return { promise, resolve }
 }
