@@ -11,7 +11,7 @@ import {
 import { eventDescriptor } from '../../dist/src/drivers/evtchn/event-device.js'
 import { type DeviceModule, deviceDescriptor } from '../../dist/src/drivers/gntalloc/grant-device.js'
 import { type MapDeviceModule, mapDescriptor } from '../../dist/src/drivers/gntdev/map-device.js'
-import { Kernel, type KernelOptions } from '../../src/simulated/kernel/kernel.js'
+import { Kernel, type KernelOptions } from '../../dist/src/simulated/kernel/kernel.js'
 import { type AddressedGrants, type AddressedMaps, addressed } from '../contract/addressed.mjs'
 import { EventEnd } from '../contract/event-end.mjs'
 
