@@ -64,5 +64,7 @@ export async function throughGate<T>(gate: SharedArrayBuffer, native: () => T | 
     Atomics.sub(fields, Field.inside, 1)
     Atomics.notify(fields, Field.inside)
   }
+  // Something to wait for: a thread with nothing left to do would end by itself, and Node warn of its unsettled await.
+  setInterval(() => {}, 2 ** 30)
   return new Promise(() => {})
 }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { closeGate, createGate, throughGate } from '../../src/native/gate.js'
 
 describe('the gate around native code', () => {
@@ -9,7 +9,8 @@ describe('the gate around native code', () => {
     await closeGate(gate)
   })
 
-  it('closes only when those inside are out, and lets nobody in after that', async () => {
+  it('closes only when those inside are out, and lets none in after that: their thread waits for its end', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval'] })
     const gate = createGate()
     let leave = (_: string): void => {}
     const events: string[] = []
@@ -24,5 +25,7 @@ describe('the gate around native code', () => {
     await closed
     expect(events).toEqual(['out', 'closed'])
     expect(entered).toBe(false)
+    expect(vi.getTimerCount()).toBe(1)
+    vi.useRealTimers()
   })
 })
