@@ -10,7 +10,8 @@ export class EventEnd {
   /** What calls on the line have failed with: { call, error, port }. */
   failures = []
   #fired = []
-  #settled = 0
+  /** How many failures there were each time that what had been asked was done. */
+  #settled = []
   #asked = 0
   #waiting = new Set()
 
@@ -39,7 +40,7 @@ export class EventEnd {
   }
 
   failed(call, error, [port]) {
-    if (port === NO_PORT) this.#settled++
+    if (port === NO_PORT) this.#settled.push(this.failures.length)
     else this.failures.push({ call, error, port })
     this.#told()
   }
@@ -79,10 +80,11 @@ export class EventEnd {
 
   /** What a call on the line fails with, if it does. */
   async failureOf(call) {
-    const before = this.failures.length
     call(this.line)
-    await this.#settle()
-    return this.failures[before]?.error
+    const asked = await this.#settle()
+    // Others may be under way: this one's are between the settling before it and its own.
+    const own = this.failures.slice(this.#settled[asked - 2] ?? 0, this.#settled[asked - 1])
+    return own.find((failure) => failure.call !== 'read')?.error
   }
 
   /** What has fired and has not been taken, once there are so many or the time is up. They stay masked. */
@@ -111,7 +113,8 @@ export class EventEnd {
   async #settle() {
     const asked = ++this.#asked
     this.line.notify(NO_PORT)
-    await this.until(() => this.#settled >= asked)
+    await this.until(() => this.#settled.length >= asked)
+    return asked
   }
 }
 
