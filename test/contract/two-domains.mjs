@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { eventually, PAGE } from './support.mjs'
 
 // What two domains do to each other, each by a program of its own. Runs on the simulated Xen (two-domains.test.ts) and across
-// dom0 and a guest of the emulated machine (test/xen/suites/two-domains.mjs).
+// dom0 and a guest of the emulated machine (test/xen/slow/two-domains.mjs).
 
 /** More than half of a driver's limit of 1024, so that it shows whether two domains share one. */
 const MOST_OF_THE_LIMIT = 1000

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict'
 import { GrantMapper, GrantServer } from 'xen-grants'
-import { runIn, twoDomains } from '../../contract/all.mjs'
 import { eventually } from '../../contract/support.mjs'
 import { attempts } from '../guest/attempts.mjs'
 import { checksum } from '../guest/checksum.mjs'
 import { Guest } from '../guest/domains.mjs'
 import { limit, setFreePerIteration } from '../guest/module.mjs'
 import { PAGE, peek, poke } from '../guest/raw.mjs'
-import { RealPair } from '../guest/real-pair.mjs'
 
 const PAGES = 6
 const TWO_MINUTES = 120_000
@@ -19,20 +17,6 @@ function guest(name, kind) {
   if (!guests.has(name)) guests.set(name, Guest.boot(name, kind))
   return guests.get(name)
 }
-
-let pair
-
-/** What test/contract/contract.test.ts runs with two domains of the simulated Xen. */
-const contract = twoDomains.tests.map((test, i) => ({
-  name: `${twoDomains.name}: ${test.name}`,
-  timeoutMs: TWO_MINUTES,
-  async run(t) {
-    pair ??= new RealPair(await guest('one', 'node'))
-    // The programs are in the way of tests that count.
-    if (i === twoDomains.tests.length - 1) t.defer(() => pair.close())
-    await runIn(pair, test)
-  },
-}))
 
 /** The one GrantServer of each guest, driven through files there. */
 const servers = new Map()
@@ -118,7 +102,6 @@ async function stillSane(t) {
 export default {
   name: 'two domains',
   tests: [
-    ...contract,
     {
       name: 'a GrantServer in a guest shares with dom0, whose C peer verifies every page, answers, and is seen',
       timeoutMs: TWO_MINUTES,
