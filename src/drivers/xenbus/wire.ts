@@ -1,0 +1,103 @@
+/**
+ * The messages of xenstored, on its socket and on /dev/xen/xenbus alike. Source: `xen/include/public/io/xs_wire.h` and
+ * `docs/misc/xenstore.txt` of Xen.
+ */
+
+/** `enum xsd_sockmsg_type`. The value is the type in the header; a reply repeats that of its request, or is an ERROR. */
+export const MessageType = {
+  control: 0,
+  directory: 1,
+  read: 2,
+  getPerms: 3,
+  watch: 4,
+  unwatch: 5,
+  transactionStart: 6,
+  transactionEnd: 7,
+  introduce: 8,
+  release: 9,
+  getDomainPath: 10,
+  write: 11,
+  mkdir: 12,
+  rm: 13,
+  setPerms: 14,
+  watchEvent: 15,
+  error: 16,
+  isDomainIntroduced: 17,
+  resume: 18,
+  setTarget: 19,
+  restrict: 20,
+  resetWatches: 21,
+  directoryPart: 22,
+} as const
+
+/** `struct xsd_sockmsg`: four 32-bit integers in the byte order of the machine, which is little-endian wherever Xen runs. */
+export const Header = { size: 16, type: 0, requestId: 4, transactionId: 8, length: 12 } as const
+
+/** XENSTORE_PAYLOAD_MAX: bytes after the header, in either direction. */
+export const MAX_PAYLOAD = 4096
+
+export interface StoreMessage {
+  type: number
+  requestId: number
+  transactionId: number
+  payload: Buffer
+}
+
+/** @throws nothing: what may be sent is checked by whoever makes the message */
+export function encodeMessage({ type, requestId, transactionId, payload }: StoreMessage): Buffer {
+  const message = Buffer.allocUnsafe(Header.size + payload.byteLength)
+  message.writeUInt32LE(type, Header.type)
+  message.writeUInt32LE(requestId, Header.requestId)
+  message.writeUInt32LE(transactionId, Header.transactionId)
+  message.writeUInt32LE(payload.byteLength, Header.length)
+  message.set(payload, Header.size)
+  return message
+}
+
+const NOTHING = Buffer.alloc(0)
+
+/**
+ * Cuts a stream of bytes into messages, however it was split up on the way. What it hands out is a copy of its own, so it
+ * may be kept.
+ */
+export class MessageReader {
+  readonly #maxPayload: number
+  #rest: Buffer = NOTHING
+
+  /** @param maxPayload a header that announces more ends the stream: what follows cannot be told apart any more */
+  constructor(maxPayload: number) {
+    this.#maxPayload = maxPayload
+  }
+
+  /** Bytes of a message that has not come whole. */
+  get incomplete(): number {
+    return this.#rest.byteLength
+  }
+
+  /**
+   * @returns the messages that are complete now
+   * @throws RangeError when a header announces more than `maxPayload` bytes; the messages before it are lost with it, and
+   *   so is the stream
+   */
+  push(chunk: Uint8Array): StoreMessage[] {
+    const bytes = this.#rest.byteLength === 0 ? Buffer.from(chunk) : Buffer.concat([this.#rest, chunk])
+    const messages: StoreMessage[] = []
+    let at = 0
+    while (bytes.byteLength - at >= Header.size) {
+      const length = bytes.readUInt32LE(at + Header.length)
+      if (length > this.#maxPayload)
+        throw new RangeError(`a message of ${length} bytes, where ${this.#maxPayload} are the most`)
+      const end = at + Header.size + length
+      if (end > bytes.byteLength) break
+      messages.push({
+        type: bytes.readUInt32LE(at + Header.type),
+        requestId: bytes.readUInt32LE(at + Header.requestId),
+        transactionId: bytes.readUInt32LE(at + Header.transactionId),
+        payload: bytes.subarray(at + Header.size, end),
+      })
+      at = end
+    }
+    this.#rest = at === bytes.byteLength ? NOTHING : bytes.subarray(at)
+    return messages
+  }
+}
