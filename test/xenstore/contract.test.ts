@@ -9,16 +9,21 @@ interface Place {
 
 const load = (name: string) => import(new URL(name, import.meta.url).href)
 const { storeContract, runIn }: StoreContract = await load('./contract/all.mjs')
-const { nativeStore }: { nativeStore(): Promise<Place> } = await load('./contract/native-world.mjs')
+const { nativeStore }: { nativeStore(options: object): Promise<Place> } = await load(
+  './contract/native-world.mjs',
+)
 const { whyNot }: { whyNot(): string | undefined } = await load('../xenstored/daemon.mjs')
 
 const reason = whyNot()
-const title = 'a store on the xenstored of Xen 4.17, run natively'
+const skipped = reason === undefined ? '' : ` (skipped: ${reason})`
 
-describe.skipIf(reason)(reason === undefined ? title : `${title} (skipped: ${reason})`, () => {
+describe.skipIf(reason).each([
+  ['through its socket', { device: false }],
+  ['through a device', { device: true }],
+])(`a store on the xenstored of Xen 4.17, run natively, %s${skipped}`, (_, options) => {
   let place: Place
   beforeAll(async () => {
-    place = await nativeStore()
+    place = await nativeStore(options)
   })
   afterAll(() => place?.close())
   for (const suite of storeContract(['domain 0', 'domains'])) {
