@@ -40,6 +40,7 @@ export async function nativeStore({ device = false } = {}) {
         root,
         home: '/local/domain/0',
         relative: `test-${number}`,
+        effort: 1,
         maxPayload: device ? 4080 : 4096,
         async domain(options) {
           const domid = next++
