@@ -15,3 +15,12 @@ export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal |
     signal.removeEventListener('abort', abort)
   }
 }
+
+/** Resolves after so many milliseconds. @throws the signal's reason, if that comes first */
+export function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const over = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds)
+  })
+  return untilAborted(over, signal).finally(() => clearTimeout(timer))
+}

@@ -1,6 +1,5 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
-import { setTimeout as delay } from 'node:timers/promises'
-import { untilAborted } from '../abort.js'
+import type { AsyncLocalStorage } from 'node:async_hooks'
+import { pause, untilAborted } from '../abort.js'
 import { OpenTransaction } from './open-transaction.js'
 import { Slots } from './slots.js'
 import type { StoreConnection } from './store-connection.js'
@@ -31,7 +30,7 @@ export class Transactions {
   readonly #connection: StoreConnection
   readonly #slots: Slots
   /** The transaction that the code that runs belongs to. */
-  readonly #within = new AsyncLocalStorage<OpenTransaction>()
+  #within: AsyncLocalStorage<OpenTransaction> | undefined
   #running = 0
 
   /** @param count open at once at most: xenstored allows a domain only so many, of all its programs */
@@ -45,6 +44,9 @@ export class Transactions {
     retries: number,
     signal: AbortSignal | undefined,
   ): Promise<T> {
+    // Loaded with the first transaction, which many programs never begin.
+    const { AsyncLocalStorage } = await import('node:async_hooks')
+    this.#within ??= new AsyncLocalStorage()
     if (this.#within.getStore()?.ended === false)
       throw new XenStoreError(
         'EBUSY',
@@ -71,7 +73,7 @@ export class Transactions {
       if ('value' in attempt) return attempt.value
       const { conflict } = attempt
       if (tried >= retries) throw givenUp(conflict, tried + 1)
-      await untilAborted(delay(pause(performance.now() - started, tried)), signal)
+      await pause(pauseAfter(performance.now() - started, tried), signal)
     }
   }
 
@@ -106,7 +108,7 @@ export class Transactions {
     try {
       signal?.throwIfAborted()
       const view = new StoreView(open)
-      const working = this.#within.run(open, async () => work(view))
+      const working = this.#within!.run(open, async () => work(view))
       // When the signal comes first, nobody else waits for its end.
       working.catch(() => {})
       value = await untilAborted(working, signal)
@@ -144,7 +146,7 @@ function ownConflict(error: unknown): XenStoreError | undefined {
 }
 
 /** At random, so that those who were in conflict do not meet again; longer where an attempt takes longer. */
-function pause(attemptMs: number, tried: number): number {
+function pauseAfter(attemptMs: number, tried: number): number {
   const most = Math.max(1, attemptMs) * 2 ** Math.min(tried, MAX_DOUBLINGS)
   return Math.random() * Math.min(MAX_PAUSE_MS, most)
 }
