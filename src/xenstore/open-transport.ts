@@ -38,11 +38,18 @@ async function openDefault(signal: AbortSignal | undefined): Promise<StoreTransp
 
 /** What the file is decides, not its name. What is not there may be either: then the name has to do. */
 async function openPath(path: string, signal: AbortSignal | undefined): Promise<StoreTransport> {
-  const found = statSync(path, { throwIfNoEntry: false })
-  if (found ? found.isSocket() : !/^\/(?:dev|proc)\/xen\//.test(path))
-    return SocketTransport.open(path, signal)
+  if (isSocket(path)) return SocketTransport.open(path, signal)
   const { openDevice } = await device()
   return openDevice(path, signal)
+}
+
+function isSocket(path: string): boolean {
+  try {
+    return statSync(path).isSocket()
+  } catch {
+    // Whoever opens it says why that cannot be, and what to do.
+    return !/^\/(?:dev|proc)\/xen\//.test(path)
+  }
 }
 
 async function openDescriptor(

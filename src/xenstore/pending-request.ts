@@ -1,3 +1,4 @@
+import { offAbort, onAbort } from '../abort.js'
 import { MessageType, type StoreMessage } from '../drivers/xenbus/wire.js'
 import { refusal } from './refusals.js'
 import { protocolError, type Subject, unanswered, type XenStoreError } from './store-error.js'
@@ -46,7 +47,7 @@ export class PendingRequest {
       this.#reject(signal.reason)
       owner.release()
     }
-    signal.addEventListener('abort', this.#onAbort, { once: true })
+    onAbort(signal, this.#onAbort)
   }
 
   get aborted(): boolean {
@@ -84,7 +85,7 @@ export class PendingRequest {
   }
 
   #end(): void {
-    if (this.#onAbort) this.request.signal?.removeEventListener('abort', this.#onAbort)
+    if (this.#onAbort) offAbort(this.request.signal!, this.#onAbort)
     this.#onAbort = undefined
   }
 }

@@ -92,11 +92,7 @@ export class Transactions {
       if (error instanceof XenStoreError && BUSY.has(error.code)) return { conflict: error }
       throw error
     }
-    try {
-      return await this.#work(open, work, signal)
-    } finally {
-      this.#slots.give()
-    }
+    return this.#work(open, work, signal)
   }
 
   async #work<T>(
@@ -113,28 +109,31 @@ export class Transactions {
       working.catch(() => {})
       value = await untilAborted(working, signal)
     } catch (error) {
+      const undoing = this.#end(open, false)
+      // The caller waits for nothing any more, not even for that.
+      if (signal?.aborted && error === signal.reason) throw error
+      const refused = await undoing
       // What it was thrown for may be what a forgotten transaction looks like: nothing is there.
-      const undone = await outcome(open.end(false))
-      const aborted = signal?.aborted === true && error === signal.reason
-      const conflict = undone && FORGOTTEN.has(undone.code) ? undone : ownConflict(error)
-      if (conflict && !aborted) return { conflict }
+      const conflict = refused && FORGOTTEN.has(refused.code) ? refused : ownConflict(error)
+      if (conflict) return { conflict }
       throw error
     }
-    const refused = await outcome(open.end(true))
+    const refused = await this.#end(open, true)
     if (!refused) return { value }
     if (refused.code === 'EAGAIN' || FORGOTTEN.has(refused.code)) return { conflict: refused }
     throw refused
   }
-}
 
-/** @returns the error, when it is xenstored's or the connection's */
-async function outcome(end: Promise<void>): Promise<XenStoreError | undefined> {
-  try {
-    await end
-    return undefined
-  } catch (error) {
-    if (error instanceof XenStoreError) return error
-    throw error
+  /** Gives its slot back. @returns why it was refused */
+  async #end(open: OpenTransaction, commit: boolean): Promise<XenStoreError | undefined> {
+    try {
+      await open.end(commit)
+      return undefined
+    } catch (error) {
+      return error as XenStoreError
+    } finally {
+      this.#slots.give()
+    }
   }
 }
 
