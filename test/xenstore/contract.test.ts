@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, it } from 'vitest'
 import type { StoreContract, StoreWorld } from './contract/world.js'
 
 interface Place {
-  offers: string[]
   world(): Promise<StoreWorld>
   close(): Promise<void>
 }
@@ -12,26 +11,30 @@ const { storeContract, runIn }: StoreContract = await load('./contract/all.mjs')
 const { nativeStore }: { nativeStore(options: object): Promise<Place> } = await load(
   './contract/native-world.mjs',
 )
-const { whyNot }: { whyNot(): string | undefined } = await load('../xenstored/daemon.mjs')
+const { whyNot }: { whyNot(rules: string): string | undefined } = await load('../xenstored/daemon.mjs')
 
-const reason = whyNot()
-const skipped = reason === undefined ? '' : ` (skipped: ${reason})`
+const both = ['domain 0', 'domains', 'parts of directories']
+const places = [
+  { name: 'the xenstored of Xen 4.17, through its socket', rules: 'C', offers: both },
+  { name: 'the xenstored of Xen 4.17, through a device', rules: 'C', device: true, offers: both },
+  { name: 'oxenstored, through its socket', rules: 'ox', offers: ['domain 0'] },
+]
 
-describe.skipIf(reason).each([
-  ['through its socket', { device: false }],
-  ['through a device', { device: true }],
-])(`a store on the xenstored of Xen 4.17, run natively, %s${skipped}`, (_, options) => {
-  let place: Place
-  beforeAll(async () => {
-    place = await nativeStore(options)
-  })
-  afterAll(() => place?.close())
-  for (const suite of storeContract(['domain 0', 'domains'])) {
-    describe(suite.name, () => {
-      for (const test of suite.tests)
-        it.skipIf(test.skip)(test.name, { timeout: test.timeoutMs ?? 30_000 }, async () =>
-          runIn(await place.world(), test),
-        )
+for (const { name, offers, ...options } of places) {
+  const reason = whyNot(options.rules)
+  describe.skipIf(reason)(`a store on ${name}${reason === undefined ? '' : ` (skipped: ${reason})`}`, () => {
+    let place: Place
+    beforeAll(async () => {
+      place = await nativeStore(options)
     })
-  }
-})
+    afterAll(() => place?.close())
+    for (const suite of storeContract(offers)) {
+      describe(suite.name, () => {
+        for (const test of suite.tests)
+          it.skipIf(test.skip)(test.name, { timeout: test.timeoutMs ?? 30_000 }, async () =>
+            runIn(await place.world(), test),
+          )
+      })
+    }
+  })
+}
