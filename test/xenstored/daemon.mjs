@@ -1,12 +1,13 @@
 // The unmodified xenstored of Xen 4.17 (Debian), and the one in OCaml, run without Xen: stand-in.c answers what they ask of the
 // hypervisor.
-import { execFileSync, spawn } from 'node:child_process'
+import { execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { unpacked } from '../xen/lib/paths.mjs'
 import { call } from './raw-store.mjs'
 
@@ -139,6 +140,13 @@ class Xenstored {
 
   #call(type, payload) {
     return call(this.socket, type, payload)
+  }
+
+  /** xenstored in C goes on as a new process image, which forgets open transactions and nothing else. */
+  async liveUpdate() {
+    const control = join(programs, 'xenstore-control')
+    const env = { ...process.env, XENSTORED_PATH: this.socket }
+    await promisify(execFile)(control, ['live-update', '-F', '-t', '1', binaries.C], { env })
   }
 
   async kill(signal = 'SIGKILL') {
