@@ -31,14 +31,18 @@ const rights: Record<string, string> = {
   setPermissions: 'this domain does not own the node',
 }
 
+const absent: Record<string, string> = {
+  setPermissions: 'no such node, or its new owner is no domain',
+  transaction: 'xenstored knows nothing of it: a live update ends what is open',
+}
+
 const meanings: Record<string, (subject: Subject) => string> = {
   EACCES: ({ operation }) => {
     if (operation === 'isIntroduced') return 'only domain 0 is told'
     const why = rights[operation] ?? 'its permissions do not let this domain read it'
     return `${why}. The node's owner or domain 0 can change that with setPermissions()`
   },
-  ENOENT: ({ operation }) =>
-    operation === 'setPermissions' ? 'no such node, or its new owner is no domain' : 'no such node',
+  ENOENT: ({ operation }) => absent[operation] ?? 'no such node',
   EINVAL: () => 'xenstored does not accept the request: the path, or what it names, is not valid there',
   E2BIG: (subject) => {
     if (subject.operation === 'list')

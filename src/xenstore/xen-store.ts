@@ -42,6 +42,7 @@ export class XenStore extends StoreView {
     this.closed = new Promise((resolve) => {
       connection.onEnd = (reason) => {
         watches.end(reason)
+        this.#transactions.end(reason)
         resolve(reason.code === 'ERR_GRANTS_CLOSED' ? undefined : reason)
       }
     })
