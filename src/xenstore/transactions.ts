@@ -112,7 +112,7 @@ export class Transactions {
       signal?.throwIfAborted()
       const view = new StoreView(open)
       const working = this.#within!.run(open, async () => work(view))
-      // When the end of something else comes first, nobody waits for its own.
+      // When one of the signals fires first, no caller waits for its end.
       working.catch(() => {})
       value = await untilAborted(untilAborted(working, this.#over.signal), signal)
     } catch (error) {
