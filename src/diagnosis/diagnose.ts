@@ -13,7 +13,7 @@ import { type System, thisSystem } from './system.js'
 
 export interface DiagnoseOptions {
   /** Default '/dev/xen/gntalloc'. */
-  device?: string
+  device?: string | undefined
 }
 
 export interface Diagnosis {

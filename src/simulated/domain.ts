@@ -11,9 +11,9 @@ import type { Counters } from './wire/counters.js'
 
 export interface PeerMapOptions {
   /** Whether this domain wants to write. Only grants that were made writable allow it. Default: false. */
-  writable?: boolean
+  writable?: boolean | undefined
   /** The domain that has granted the references. Default: 0. */
-  granter?: number
+  granter?: number | undefined
 }
 
 /** Grants mapped by a peer. */

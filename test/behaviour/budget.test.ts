@@ -31,10 +31,10 @@ describe('maxPages', () => {
     expect(error.message).toContain('Ask for less')
   })
 
-  it('is the driver’s limit without the reserve, if it is not given', async () => {
+  it('is the driver’s limit without the reserve and what is left for status pages, if it is not given', async () => {
     await using server = await open()
     const { maxPages, reserve } = await server.stats()
-    expect(maxPages).toBe(1024 - reserve)
+    expect(maxPages).toBe(1024 - reserve - 16)
     await server.share({ domid: 7, pages: maxPages })
   })
 })

@@ -81,12 +81,6 @@ describe('map', () => {
   ])('refuses %j', async (options, code) => {
     expect((await rejection(mapper.map(options as never))).code).toBe(code)
   })
-
-  it('refuses more than the driver maps at once', async () => {
-    const error = await rejection(mapper.map({ domid: 0, refs: new Uint32Array(65_537).fill(9) }))
-    expect(error).toMatchObject({ code: 'EINVAL', pages: 65_537 })
-    expect(error.message).toContain('65536')
-  })
 })
 
 describe('a mapped grant', () => {

@@ -116,7 +116,7 @@ describe('a request is refused with ERR_GRANTS_PROTOCOL', () => {
       `${pages} pages`,
       [Op.share, 7, pages, 0, 0],
     ]),
-    ...[4, ...wrong].map((flags): [string, number[]] => [`flags ${flags}`, [Op.share, 7, 1, flags, 0]]),
+    ...[8, ...wrong].map((flags): [string, number[]] => [`flags ${flags}`, [Op.share, 7, 1, flags, 0]]),
     ...[0, ...wrong].flatMap((id): [string, number[]][] =>
       [Op.unshare, Op.attach, Op.detach, Op.setUnmapNotify, Op.requestUnshare].map((op) => [
         `grant ${id} for operation ${op}`,
