@@ -5,6 +5,7 @@ import {
   checkDeferredRate,
   checkDevice,
   checkHypervisor,
+  checkNative,
   checkNode,
   checkPlatform,
   type Finding,
@@ -42,6 +43,7 @@ export async function diagnoseSystem(system: System, device: string): Promise<Di
   const ready =
     !blocked(checkNode(system)) &&
     !blocked(checkPlatform(system)) &&
+    !blocked(await checkNative(system)) &&
     !blocked(await checkHypervisor(system)) &&
     !blocked(await checkDevice(system, device)) &&
     !(await checkCapacity(system, device)).some(blocked)
