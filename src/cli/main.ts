@@ -18,13 +18,6 @@ function integer(text: string): number {
   return value
 }
 
-function integers(text: string): number[] {
-  return text
-    .split(/[\s,]+/)
-    .filter(Boolean)
-    .map(integer)
-}
-
 const program = new Command('xen-grants')
   .description('Share memory between Xen domains')
   .version(version)
@@ -48,16 +41,22 @@ program
   .option('--writable', 'let that domain write')
   .option('--json', 'print the grant as JSON')
   .option('--device <path>', 'grant device', gntalloc.path)
+  .option('--simulated [path]', 'share in a simulated Xen instead: a new one, or that of a directory')
   .action(share)
 
 program
   .command('map')
   .description('write what another domain has granted to a file or to standard output')
   .requiredOption('--domid <number>', 'domain that granted the pages', integer)
-  .requiredOption('--refs <list>', 'references, separated by commas or spaces', integers)
+  .requiredOption(
+    '--refs <list>',
+    'references, separated by commas or spaces; - reads what share has printed',
+  )
   .option('--length <bytes>', 'stop after so many bytes', integer)
   .option('--out <path>', 'file to write')
   .option('--device <path>', 'mapping device', gntdev.path)
+  .option('--simulated <path>', 'map in the simulated Xen of this directory')
+  .option('--as <number>', 'in a simulated Xen: the domain that maps', integer)
   .action(map)
 
 program

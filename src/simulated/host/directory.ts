@@ -71,7 +71,8 @@ const OURS = Symbol.for('xen-grants.removes-directories')
 
 function watchEnd(): void {
   process.on('exit', removeMade)
-  for (const signal of SIGNALS) process.on(signal, onSignal)
+  // Before a listener that listens once has taken itself away.
+  for (const signal of SIGNALS) process.prependListener(signal, onSignal)
 }
 
 function unwatchEnd(): void {
