@@ -48,16 +48,13 @@ describe('xen-grants share', () => {
     expect(stderr).toMatch(/\/nowhere.*\[ENOENT\]/)
   })
 
-  it.each([
-    ['--domid', 'seven'],
-    ['--domid', '70000'],
-    ['--domid', ''],
-  ])('refuses %s %j', async (...domid) => {
+  it.each(['seven', '', ' ', '1.5'])('refuses --domid %j before anything else', async (domid) => {
     const { code, stderr } = await finished(
-      node(main, 'share', ...domid, '--file', file, '--device', '/nowhere'),
+      node(main, 'share', '--domid', domid, '--file', file, '--device', '/nowhere'),
     )
     expect(code).toBe(1)
-    expect(stderr).not.toBe('')
+    expect(stderr).toContain("error: option '--domid <number>' argument")
+    expect(stderr).toContain('must be an integer')
   })
 
   it.each([['SIGINT'], ['SIGTERM']] as const)(

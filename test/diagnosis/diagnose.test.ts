@@ -76,6 +76,8 @@ describe('diagnose', () => {
   it.each([
     ['10', 'attention'],
     ['0', 'ok'],
+    ['99', 'attention'],
+    ['100', 'ok'],
     ['1000', 'ok'],
     [undefined, 'unknown'],
   ])('a deferred rate of %s: %s', async (text, status) => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { DOMID_INVALID } from '../../../dist/src/abi.js'
 import { GrantError } from '../../../dist/src/errors.js'
+import { Op } from '../../../dist/src/grants/grant-messages.js'
 import { RESERVE_PAGES } from '../../../dist/src/grants/worker/reserve.js'
 import { type ActorClient, startActor } from '../../setup/actor.js'
 import { FakeDevice } from '../../setup/fake-device.js'
@@ -78,6 +79,31 @@ describe('an ENOSPC', () => {
     expect(error.reason).toBe('wedged')
   })
 
+  it('of a driver without a limit is a wedge: a negative limit is none', async () => {
+    const error = await refused((device) => {
+      device.limit = -1
+      for (let i = 0; i < 2; i++) device.failNext('allocate', 'ENOSPC')
+    })
+    expect(error).toMatchObject({ reason: 'wedged', path: '/dev/fake' })
+  })
+
+  it('names the device and the pages, also of those that were not tried by themselves', async () => {
+    const device = new FakeDevice({ table: 14 })
+    const one = startActor(device, { maxPages: 1000 }).client()
+    const all = [9, 8, 20].map((pages) => one.ask(Op.share, 7, pages))
+    await one.send()
+    for (const [i, pages] of [8, 20].entries())
+      expect(one.answers.get(all[i + 1]!)).toMatchObject({
+        code: 'ENOSPC',
+        reason: 'grant-table',
+        errno: -28,
+        syscall: 'allocate',
+        path: '/dev/fake',
+        domid: 7,
+        pages,
+      })
+  })
+
   it('is reported as it is when the probe fails otherwise', async () => {
     const error = await refused((device) => {
       device.table = 5
@@ -137,5 +163,12 @@ describe('headroom', () => {
     expect(error.message).toMatch(/1 entries are left.*headroom/)
     expect(device.taken()).toEqual([])
     await one.share(7, 1)
+  })
+
+  it('that is larger than the table leaves at least one entry', async () => {
+    const { client } = startActor(new FakeDevice({ limit: 63 }), { headroom: 1_000_000 })
+    const one = client()
+    await one.share(7, 1)
+    await expect(one.share(7, 1)).rejects.toMatchObject({ reason: 'grant-table' })
   })
 })
