@@ -93,6 +93,11 @@ export class SimulatedXen {
     return this.#own[eventDescriptor]
   }
 
+  /** Of domain 0, see {@link SimulatedDomain.xenstorePath}. */
+  get xenstorePath(): string {
+    return this.#own.xenstorePath
+  }
+
   /** A domain: one that can do what this one can. Domains need no set-up. */
   domain(domid: number): SimulatedDomain {
     checkInteger('domid', domid, 0, MAX_DOMID)
