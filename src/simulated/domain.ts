@@ -3,6 +3,7 @@ import type { DeviceDescriptor } from '../drivers/descriptor.js'
 import { eventDescriptor } from '../drivers/evtchn/event-device.js'
 import { deviceDescriptor } from '../drivers/gntalloc/grant-device.js'
 import { mapDescriptor } from '../drivers/gntdev/map-device.js'
+import { type StoreDescriptor, storeDescriptor } from '../drivers/xenbus/store-device.js'
 import { type DomainDescriptors, descriptorsOf } from './devices/descriptors.js'
 import type { PeerMemory } from './devices/peer-memory.js'
 import { openStoreSocket } from './devices/store-socket.js'
@@ -42,9 +43,9 @@ const MAX_U32 = 0xffff_ffff
 const GONE = new Uint8Array(new SharedArrayBuffer(0))
 
 /**
- * A domain on the simulated Xen. It is a `device` for GrantServer, GrantMapper and EventChannels, which then work as this
- * domain: it grants through a driver with a limit and a grant table of its own, maps what other domains have granted to it,
- * and has ports of its own. `map` is the short way to map, without a device.
+ * A domain on the simulated Xen. It is a `device` for GrantServer, GrantMapper and EventChannels and a `path` for XenStore,
+ * which then work as this domain: it grants through a driver with a limit and a grant table of its own, maps what other
+ * domains have granted to it, and has ports of its own and a place in the xenstore. `map` is the short way to map, without a device.
  */
 export class SimulatedDomain {
   readonly domid: number
@@ -72,6 +73,16 @@ export class SimulatedDomain {
   /** How this domain's event channel device is opened. */
   get [eventDescriptor](): DeviceDescriptor {
     return this.#descriptors.events
+  }
+
+  /** How this domain's xenstore is opened: its socket is made when it is. */
+  get [storeDescriptor](): StoreDescriptor {
+    const domain = this
+    return {
+      get socket() {
+        return domain.xenstorePath
+      },
+    }
   }
 
   /**

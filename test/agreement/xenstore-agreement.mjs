@@ -3,27 +3,27 @@ import { Both, Disagreement } from './both.mjs'
 import { shorten } from './shorten.mjs'
 import { sequences } from './steps.mjs'
 import { STORE, StoreInterpreter } from './xenstore-interpreter.mjs'
-import { RealStore, SimulatedStore } from './xenstore-worlds.mjs'
+import { SimulatedStore } from './xenstore-worlds.mjs'
 
 const SHRINKING = { interruptAfterTimeLimit: 60_000, markInterruptAsFailure: false }
 
 /**
- * Does random requests from several connections and domains to the simulated xenstored and to a real one, and compares
- * every reply and every event.
+ * Does random requests from several connections and domains to the simulated xenstored and to another, and compares every
+ * reply and every event.
  *
- * @param {() => Promise<import('./xenstore-worlds.mjs').StoreHarness>} start a new xenstored, for each sequence
+ * @param {() => Promise<object>} startOther a world (xenstore-worlds.mjs), a new one for each sequence
  * @param {{ seed: number, requests: number, length: number, simulated?: () => SimulatedStore }} options how many requests
  *   at least, how many steps a sequence has at most
  * @returns how many requests and sequences there were
  * @throws when they disagree: with the seed, and with the shortest sequence found that shows it
  */
 export async function agreeOnStore(
-  start,
+  startOther,
   { seed, requests, length, simulated = () => new SimulatedStore() },
 ) {
   const done = { requests: 0, sequences: 0 }
   const runIn = async (steps, log) => {
-    const worlds = [simulated(), await RealStore.start(await start())]
+    const worlds = [simulated(), await startOther()]
     const interpreter = new StoreInterpreter(new Both(worlds, log), worlds)
     try {
       await interpreter.begin()

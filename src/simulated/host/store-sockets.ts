@@ -1,4 +1,4 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { renameSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import type { Kernel } from '../kernel/kernel.js'
@@ -18,46 +18,37 @@ export class StoreSockets {
   }
 
   /**
-   * A first use of the domain. For one that was destroyed a file is put there: whoever connects is refused.
+   * A first use of the domain. That of one that was destroyed refuses whoever connects.
    * @param done is called when programs can connect
-   * @throws GrantError ESRCH: it has been destroyed
    */
   open(domid: number, done: () => void): void {
-    const server = this.#servers.get(domid)
-    if (server !== undefined) {
-      if (server.listening) done()
-      else server.once('listening', done)
-      return
-    }
-    try {
+    const open = this.#servers.get(domid)
+    if (open?.listening) done()
+    else if (open !== undefined) open.once('listening', done)
+    else if (this.#kernel.domains.exists(domid)) {
       this.#kernel.domains.running(domid, `opening the xenstore of domain ${domid}`)
-    } catch (error) {
-      this.#refuse(domid)
-      throw error
+      const { daemon } = this.#kernel.store
+      const server = createServer((socket) => serveStore(daemon, domid, socket))
+      this.#servers.set(domid, server)
+      this.#listen(server, domid, done)
+    } else {
+      const server = createServer((socket) => socket.destroy())
+      this.#listen(server, domid, () => server.close(done))
     }
-    const { daemon } = this.#kernel.store
-    const created = createServer((socket) => serveStore(daemon, domid, socket))
-    this.#servers.set(domid, created)
-    // It gets its name when it listens: whoever sees it can connect.
+  }
+
+  /** The domain has been destroyed. Its socket stays there, and refuses whoever connects. */
+  close(domid: number): void {
+    this.#servers.get(domid)?.close()
+    this.#servers.delete(domid)
+  }
+
+  /** It gets its name when it listens: whoever sees it can connect. Nor does Node remove it then when it closes. */
+  #listen(server: Server, domid: number, done: () => void): void {
     const unnamed = join(this.#path, `new-${domid}`)
-    created.listen(unnamed, () => {
+    server.listen(unnamed, () => {
       renameSync(unnamed, join(this.#path, storeSocket(domid)))
       done()
     })
-  }
-
-  /** The domain has been destroyed. */
-  close(domid: number): void {
-    const server = this.#servers.get(domid)
-    if (server === undefined) return
-    this.#servers.delete(domid)
-    server.close()
-    this.#refuse(domid)
-  }
-
-  #refuse(domid: number): void {
-    const path = join(this.#path, storeSocket(domid))
-    rmSync(path, { force: true })
-    writeFileSync(path, '')
   }
 }
