@@ -2,7 +2,6 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, it } from 'vitest'
 import type { StoreMessage } from '../../src/drivers/xenbus/wire.js'
-import type { StoreClient } from '../../src/simulated/kernel/xenstore/store-client.js'
 
 interface Daemon {
   socket: string
@@ -72,8 +71,8 @@ type Change = (message: StoreMessage) => Partial<StoreMessage>
 /** A xenstored that carries out another request than it was sent. */
 function mistaken(change: Change): unknown {
   return class extends Xenstored {
-    override receive(connection: StoreClient, message: StoreMessage): void {
-      super.receive(connection as never, { ...message, ...change(message) })
+    override receive(...[client, message]: Parameters<InstanceType<typeof Xenstored>['receive']>): void {
+      super.receive(client, { ...message, ...change(message) })
     }
   }
 }
