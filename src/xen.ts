@@ -5,6 +5,7 @@ import { eventDescriptor } from './drivers/evtchn/event-device.js'
 import { deviceDescriptor } from './drivers/gntalloc/grant-device.js'
 import { mapDescriptor } from './drivers/gntdev/map-device.js'
 import { assertSupported } from './drivers/support.js'
+import { type StoreDescriptor, storeDescriptor } from './drivers/xenbus/store-device.js'
 import { EventChannels } from './events/event-channels.js'
 import { GrantServer } from './grants/grant-server.js'
 import type { ServerOptions } from './grants/server-options.js'
@@ -13,12 +14,16 @@ import { GrantMapper } from './mapping/grant-mapper.js'
 import type { MapperOptions } from './mapping/mapper-options.js'
 import { type CloseOptions, checkClose } from './threads/close-options.js'
 import { Lifecycle } from './threads/lifecycle.js'
+import type { StoreStandIn, XenStoreOptions } from './xenstore/store-options.js'
+import { XenStore } from './xenstore/xen-store.js'
 
 /** Stands for a domain whose devices are not this machine's: a SimulatedXen, or one of its domains. */
 export interface DomainStandIn {
   readonly [deviceDescriptor]: DeviceDescriptor
   readonly [mapDescriptor]: DeviceDescriptor
   readonly [eventDescriptor]: DeviceDescriptor
+  /** Without it the domain has no xenstore. */
+  readonly [storeDescriptor]?: StoreDescriptor
 }
 
 export interface XenOptions {
@@ -28,19 +33,24 @@ export interface XenOptions {
   grants?: Omit<ServerOptions, 'device' | 'signal'> | undefined
   /** For {@link Xen.mapper}. */
   mapper?: Omit<MapperOptions, 'device' | 'signal'> | undefined
+  /** For {@link Xen.store}. */
+  store?: Omit<XenStoreOptions, 'path' | 'signal'> | undefined
   /** Aborts what is being opened, and keeps more from being opened. What is open stays open. */
   signal?: AbortSignal | undefined
 }
 
 /** A part, from the first call that wants it until it is closed or lost. */
-interface Part {
+type Part = XenStore | Emitter
+
+interface Emitter {
   close(options?: CloseOptions): Promise<void>
   once(event: 'close', listener: () => void): unknown
 }
 
 /**
- * Everything of one domain: its grants, its mapper, its event channels. Each part is opened when it is first asked for, and
- * opened anew when it is asked for after it has been closed by itself or its worker has died. They are closed together.
+ * Everything of one domain: its grants, its mapper, its event channels, its xenstore. Each part is opened when it is first
+ * asked for, and opened anew when it is asked for after it has been closed by itself or has been lost. They are closed
+ * together.
  *
  * Each part emits its own 'error', as it does when it is opened by itself: listen for it where you ask for the part.
  */
@@ -58,7 +68,13 @@ export class Xen {
    * @throws GrantError ERR_GRANTS_UNSUPPORTED off Linux; TypeError for bad options; the signal's reason
    */
   static async open(options?: XenOptions): Promise<Xen> {
-    const checked = checkOptions<XenOptions>('options', options, ['on', 'grants', 'mapper', 'signal'])
+    const checked = checkOptions<XenOptions>('options', options, [
+      'on',
+      'grants',
+      'mapper',
+      'store',
+      'signal',
+    ])
     const { on, signal } = checked
     if (on !== undefined && !isDomain(on))
       throw invalidArgType('options.on', 'a SimulatedXen or one of its domains', on)
@@ -83,6 +99,17 @@ export class Xen {
     return this.#part('events', (common) => EventChannels.open(common))
   }
 
+  /** @throws what `XenStore.open` throws; TypeError when `on` has no xenstore; GrantError ERR_GRANTS_CLOSED */
+  store(): Promise<XenStore> {
+    return this.#part('store', ({ device, signal }) =>
+      XenStore.open({
+        ...this.#options.store,
+        ...(signal && { signal }),
+        ...(device && { path: device as DomainStandIn & StoreStandIn }),
+      }),
+    )
+  }
+
   async #part<T extends Part>(
     name: string,
     open: (common: { device?: DomainStandIn; signal?: AbortSignal }) => Promise<T>,
@@ -96,7 +123,7 @@ export class Xen {
       const forget = (): void => {
         if (this.#parts.get(name) === part) this.#parts.delete(name)
       }
-      part.then((opened) => opened.once('close', forget), forget)
+      part.then((opened) => whenOver(opened, forget), forget)
     }
     const opened = await part
     // Closed while it was being opened: what close() has ended must not be handed out.
@@ -121,6 +148,7 @@ export class Xen {
     const first = await Promise.allSettled([
       this.#closePart('grants', force),
       this.#closePart('mapper', force),
+      this.#closePart('store', force),
     ])
     const last = await Promise.allSettled([this.#closePart('events', force)])
     for (const one of [...first, ...last]) if (one.status === 'rejected') throw one.reason
@@ -129,7 +157,7 @@ export class Xen {
   async #closePart(name: string, force: boolean): Promise<void> {
     // One that could not be opened has nothing to close.
     const part = await this.#parts.get(name)?.catch(() => undefined)
-    if (part instanceof EventChannels) await part.close()
+    if (part instanceof EventChannels || part instanceof XenStore) await part.close()
     else await part?.close({ force })
   }
 
@@ -140,6 +168,11 @@ export class Xen {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
+}
+
+function whenOver(part: Part, forget: () => void): void {
+  if (part instanceof XenStore) void part.closed.then(forget)
+  else part.once('close', forget)
 }
 
 function isDomain(value: unknown): value is DomainStandIn {

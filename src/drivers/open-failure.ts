@@ -3,14 +3,22 @@ import { type DeviceKind, udevFile, udevRule } from './catalogue.js'
 
 const ADVICE: Record<string, (kind: DeviceKind) => string> = {
   ENOENT: ({ kernelModule }) =>
-    `not found. Is this a Xen domain, and is the driver loaded? Try: modprobe ${kernelModule}`,
-  ENODEV: ({ kernelModule }) => `no driver behind it. Load it with: modprobe ${kernelModule}`,
-  ENXIO: ({ kernelModule }) => `no driver behind it. Load it with: modprobe ${kernelModule}`,
+    kernelModule === undefined
+      ? 'not found. Is this a Xen domain?'
+      : `not found. Is this a Xen domain, and is the driver loaded? Try: modprobe ${kernelModule}`,
+  ENODEV: noDriver,
+  ENXIO: noDriver,
   EACCES: (kind) =>
     `permission denied. The device belongs to root: run as root, or give a group access with a udev rule: ${udevRule(kind)} in ${udevFile(kind)}`,
   EPERM: () => 'not permitted here. A container needs the device passed to it (docker run --device)',
   EISDIR: () => 'is a directory, not a device',
   EROFS: () => 'is on a read-only file system; the device has to be opened for writing',
+}
+
+function noDriver({ kernelModule }: DeviceKind): string {
+  return kernelModule === undefined
+    ? 'no driver behind it. Is this a Xen domain?'
+    : `no driver behind it. Load it with: modprobe ${kernelModule}`
 }
 
 /** The error of a failed open, with what to do about it. */

@@ -1,4 +1,4 @@
-import { checkBoolean, checkInteger, checkOptions, checkString } from '../arguments.js'
+import { checkBoolean, checkInteger, checkOptions, checkString, invalidArgValue } from '../arguments.js'
 import type { HostOptions } from './host/host.js'
 import { RESERVED_ENTRIES } from './kernel/grant-table.js'
 
@@ -18,6 +18,11 @@ export interface SimulatedXenOptions {
    * byte of its notification, also while the map is not forgotten. Default: false, as in PVH and HVM domains.
    */
   paravirtualised?: boolean | undefined
+  /**
+   * Whose rules the xenstored follows: those of xenstored, written in C, or those of oxenstored, in OCaml, which XenServer
+   * and XCP-ng use. Default: 'c'.
+   */
+  xenstored?: 'c' | 'ocaml' | undefined
   /** Deferred pages that each domain looks at per round; 0 means all. Default: 10. */
   freePerIteration?: number | undefined
   /** Milliseconds between these rounds. Default: 1000. */
@@ -42,6 +47,7 @@ export function checkCreateOptions(
     ioctlDelay: 0,
     driverBugs: true,
     paravirtualised: false,
+    xenstored: 'c' as 'c' | 'ocaml',
     freePerIteration: 10,
     freeInterval: 1000,
   }
@@ -55,6 +61,8 @@ export function checkCreateOptions(
   checkInteger('options.ioctlDelay', all.ioctlDelay, 0, MAX_MILLISECONDS)
   checkBoolean('options.driverBugs', all.driverBugs)
   checkBoolean('options.paravirtualised', all.paravirtualised)
+  if (all.xenstored !== 'c' && all.xenstored !== 'ocaml')
+    throw invalidArgValue('options.xenstored', "must be 'c' or 'ocaml'", all.xenstored)
   checkInteger('options.freePerIteration', all.freePerIteration, 0, MAX_LIMIT)
   checkInteger('options.freeInterval', all.freeInterval, 1, MAX_MILLISECONDS)
   return all

@@ -72,6 +72,15 @@ export class DeviceThread extends EventEmitter<DeviceThreadEvents> {
     return this.#died
   }
 
+  /** From now on it keeps the process alive, until `unref`. */
+  ref(): void {
+    this.#worker.ref()
+  }
+
+  unref(): void {
+    this.#worker.unref()
+  }
+
   post(message: unknown, transfer: readonly Transferable[] = []): void {
     this.#worker.postMessage(message, transfer)
   }

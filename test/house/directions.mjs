@@ -8,14 +8,15 @@ import { fileURLToPath } from 'node:url'
 export const ROWS = [
   ['workers'],
   ['cli'],
-  ['index.ts'],
+  ['index.ts', 'xenstore.ts'],
   ['diagnosis'],
   ['xen.ts'],
   // What runs in workers: imported by the entries in workers/ only.
-  ['grants/worker', 'mapping/worker', 'events/worker'],
+  ['grants/worker', 'mapping/worker', 'events/worker', 'xenstore/worker'],
   ['grants'],
   ['mapping'],
   ['events'],
+  ['xenstore'],
   ['pages'],
   ['fill'],
   ['threads'],

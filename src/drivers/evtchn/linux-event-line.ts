@@ -1,12 +1,12 @@
 import { close, constants as fsConstants, writeSync } from 'node:fs'
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { constants } from 'node:os'
 import { promisify } from 'node:util'
 import { EvtchnPort, IOCTL_EVTCHN_NOTIFY, IOCTL_EVTCHN_RESET } from '../../abi.js'
 import { type GrantError, systemCallError } from '../../errors.js'
-import { readingPipe, replaceDescriptor } from '../../native/libc.js'
 import { evtchn } from '../catalogue.js'
 import { CharDevice, type ProbeAnswer } from '../char-device.js'
+import { deviceStream } from '../device-stream.js'
 import type { EventLine, EventListener } from './event-device.js'
 
 const { ENOTCONN } = constants.errno
@@ -91,33 +91,17 @@ export class EvtchnLine implements EventLine {
     await promisify(close)(fd)
   }
 
-  /**
-   * Node reads from the device by itself, as from any stream. No API makes a stream of a device, but one of a pipe, and a
-   * descriptor can be exchanged below it before it is first polled. koffi's own polling, the other way, ends the process
-   * when its thread is terminated.
-   */
   #listen(): void {
-    const fd = readingPipe()
-    const onread = { buffer: new Uint8Array(this.#read.buffer), callback: this.#fired }
-    // A constant, since the types do not know of `onread` here.
-    const options = { fd, readable: true, writable: false, onread }
-    const socket = new Socket(options)
-    try {
-      replaceDescriptor(this.#file.fd, fd)
-    } catch (error) {
-      socket.destroy()
-      throw error
-    }
+    const socket = deviceStream(this.#file.fd, new Uint8Array(this.#read.buffer), this.#fired)
     socket.on('error', (error) => this.#stopped(error))
     if (!this.#referenced) socket.unref()
     this.#socket = socket
   }
 
-  readonly #fired = (length: number): boolean => {
+  readonly #fired = (length: number): void => {
     const ports: number[] = []
     for (let i = 0; i < length / PORT_SIZE; i++) ports.push(this.#read[i]!)
     this.#listener.fired(ports)
-    return true
   }
 
   /** A read has failed, which ends the stream. */

@@ -10,6 +10,7 @@ import { answer } from './dispatch.js'
 import { Faults } from './faults.js'
 import type { Machine } from './handler.js'
 import { MemoryFile } from './memory-file.js'
+import { StoreSockets } from './store-sockets.js'
 import { Survivors } from './survivors.js'
 
 export interface HostOptions extends KernelOptions {
@@ -27,7 +28,8 @@ export async function startHost({ path, ioctlDelay, freeInterval, ...options }: 
   const memory = new MemoryFile(join(path, granted))
   for (const name of Object.values(others)) linkSync(join(path, granted), join(path, name))
   const kernel = new Kernel(options, memory)
-  const machine: Machine = { kernel, ioctlDelay, faults: new Faults() }
+  const stores = new StoreSockets(kernel, path)
+  const machine: Machine = { kernel, ioctlDelay, faults: new Faults(), stores }
 
   // Like the kernel's timer, it runs only while there is something to free.
   let timer: NodeJS.Timeout | undefined

@@ -20,4 +20,8 @@ export interface Counters {
   tableUsed: number
   /** Connections, apart from the one that asks. */
   sessions: number
+  /** Connections to the xenstored, and what they have open. */
+  storeConnections: number
+  storeWatches: number
+  storeTransactions: number
 }

@@ -70,4 +70,9 @@ export const files = { socket: 'control.sock', owner: 'owner' } as const
  */
 export const memoryFiles = { granted: 'memory', mapped: 'memory.mapped', peers: 'memory.peers' } as const
 
+/** And the socket of its xenstored for programs of a domain. It is made when it is first asked for. */
+export function storeSocket(domid: number): string {
+  return `store-${domid}`
+}
+
 export type MemoryUse = keyof typeof memoryFiles

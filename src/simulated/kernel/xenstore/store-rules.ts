@@ -1,0 +1,49 @@
+import type { ErrorName } from './refusal.js'
+
+/** Which daemon is imitated: xenstored, written in C, or oxenstored, in OCaml. */
+export type Flavour = 'c' | 'ocaml'
+
+/** What guests may have. `CONTROL quota set` changes them in xenstored. */
+export interface Quotas {
+  nodes: number
+  watches: number
+  transactions: number
+  /** Nodes that one transaction may touch (xenstored), or requests in it (oxenstored). */
+  transactionNodes: number
+  /** Bytes of a node (xenstored), or of its value (oxenstored). */
+  nodeSize: number
+  /** Bytes of a path. */
+  pathLength: number
+  permissions: number
+  /** Replies that a guest has not read before its requests wait. */
+  outstanding: number
+  /** Bytes that wait for a guest before its events are lost. */
+  memory: number
+}
+
+/** Where the two daemons differ. */
+export interface Rules {
+  readonly flavour: Flavour
+  readonly quotas: Quotas
+  /** What tells that the domain has too many nodes or transactions, and too many watches. */
+  readonly tooMany: ErrorName
+  readonly tooManyWatches: ErrorName
+}
+
+const DEFAULTS: Quotas = {
+  nodes: 1000,
+  watches: 128,
+  transactions: 10,
+  transactionNodes: 1024,
+  nodeSize: 2048,
+  pathLength: 2048,
+  permissions: 5,
+  outstanding: 20,
+  memory: 2.5 * 1024 * 1024,
+}
+
+export function rulesOf(flavour: Flavour): Rules {
+  if (flavour === 'c') return { flavour, quotas: { ...DEFAULTS }, tooMany: 'ENOSPC', tooManyWatches: 'E2BIG' }
+  const quotas = { ...DEFAULTS, watches: 100, pathLength: 1024 }
+  return { flavour, quotas, tooMany: 'EQUOTA', tooManyWatches: 'EQUOTA' }
+}

@@ -1,0 +1,189 @@
+import { MAX_PAYLOAD, MessageType, type StoreMessage } from '../../../drivers/xenbus/wire.js'
+import { control } from './control-requests.js'
+import { DefaultLayout } from './default-layout.js'
+import { DomainLife } from './domain-life.js'
+import * as domains from './domain-requests.js'
+import { NodeAccess } from './node-access.js'
+import * as nodes from './node-requests.js'
+import { NodeStore } from './node-store.js'
+import { Outbox } from './outbox.js'
+import { joinStrings } from './payload.js'
+import { Refusal } from './refusal.js'
+import { StoreClient } from './store-client.js'
+import type { Hypervisor } from './store-domains.js'
+import type { StoreHandler, StoreRequest, StoreState } from './store-request.js'
+import { type Flavour, rulesOf } from './store-rules.js'
+import * as transactions from './transaction-requests.js'
+import { type WatchEvent, WatchRegistry } from './watch-registry.js'
+import * as watches from './watch-requests.js'
+
+interface RequestKind {
+  readonly run: StoreHandler
+  /** Refused to guests. */
+  readonly privileged?: true
+  /** The transaction in its header is not looked at. */
+  readonly outsideTransactions?: true
+}
+
+const KINDS = new Map<number, RequestKind>([
+  [MessageType.control, { run: control, privileged: true }],
+  [MessageType.directory, { run: nodes.directory }],
+  [MessageType.read, { run: nodes.read }],
+  [MessageType.getPerms, { run: nodes.getPermissions }],
+  [MessageType.watch, { run: watches.watch, outsideTransactions: true }],
+  [MessageType.unwatch, { run: watches.unwatch, outsideTransactions: true }],
+  [MessageType.transactionStart, { run: transactions.transactionStart }],
+  [MessageType.transactionEnd, { run: transactions.transactionEnd }],
+  [MessageType.introduce, { run: domains.introduce, privileged: true }],
+  [MessageType.release, { run: domains.release, privileged: true }],
+  [MessageType.getDomainPath, { run: domains.getDomainPath }],
+  [MessageType.write, { run: nodes.write }],
+  [MessageType.mkdir, { run: nodes.makeDirectory }],
+  [MessageType.rm, { run: nodes.remove }],
+  [MessageType.setPerms, { run: nodes.setPermissions }],
+  [MessageType.isDomainIntroduced, { run: domains.isDomainIntroduced, privileged: true }],
+  [MessageType.resume, { run: domains.resume, privileged: true }],
+  [MessageType.setTarget, { run: domains.setTarget, privileged: true }],
+  [MessageType.resetWatches, { run: watches.resetWatches }],
+  [MessageType.directoryPart, { run: nodes.directoryPart }],
+])
+
+/** What the transport of a connection offers. */
+export interface StoreTransport {
+  /** There is something in the outbox. May be called often, and must not take it at once. */
+  filled(): void
+  /** Ends it: its domain has gone. */
+  hangUp(): void
+}
+
+/** xenstored, without its sockets and rings: requests in, replies and events into the outboxes of connections. */
+export class Xenstored {
+  readonly #state: StoreState
+  /** Of the request that is being carried out. */
+  #events: WatchEvent[] = []
+
+  constructor(hypervisor: Hypervisor, flavour: Flavour = 'c') {
+    const rules = rulesOf(flavour)
+    const store: NodeStore = new NodeStore(hypervisor, (change) => registry.tellChange(change))
+    const registry = new WatchRegistry(
+      (path) => store.read(path),
+      (event) => this.#events.push(event),
+    )
+    this.#state = { store, watches: registry, rules, life: new DomainLife(store, registry, rules) }
+    this.#state.store.domains.findExisting(0)!.introduced = true
+    const permissions = [{ domid: 0, read: false, write: false, ignored: false }]
+    for (const [path, child] of [['/', 'tool'], ['/tool', 'xenstored'], ['/tool/xenstored']] as const) {
+      const children = child === undefined ? [] : [child]
+      const childBytes = child === undefined ? 0 : child.length + 1
+      const generation = store.nextGeneration()
+      store.store(path, { value: Buffer.alloc(0), children, childBytes, permissions, generation })
+      store.count(0, 1)
+    }
+  }
+
+  /**
+   * @param domid whose ring it is; undefined for a program next to xenstored, on its socket
+   * @throws Refusal EINVAL: the domain has not been introduced
+   */
+  connect(domid: number | undefined, transport: StoreTransport): StoreClient {
+    const domain = domid === undefined ? undefined : this.#state.store.domains.introduced(domid)
+    if (domid !== undefined && (domain === undefined || domain.dead)) throw new Refusal('EINVAL')
+    const outbox = new Outbox(() => transport.filled())
+    const connection = new StoreClient(domain, outbox, () => transport.hangUp())
+    this.#state.life.add(connection)
+    return connection
+  }
+
+  /** The transport has gone. */
+  disconnect(connection: StoreClient): void {
+    this.#state.life.remove(connection)
+  }
+
+  /** Carries out a request and answers it. */
+  receive(connection: StoreClient, message: StoreMessage): void {
+    const { type, requestId, transactionId } = message
+    const head = { requestId, transactionId }
+    let reply: StoreMessage
+    try {
+      const payload = this.#run(connection, message)
+      if (payload.length > MAX_PAYLOAD) throw new Refusal('E2BIG')
+      reply = { ...head, type, payload }
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      reply = { ...head, type: MessageType.error, payload: joinStrings([error.code]) }
+    }
+    // The event that tells of a new watch is the only one that comes after its reply.
+    if (type !== MessageType.watch) this.#deliver()
+    connection.outbox.reply(reply)
+    this.#deliver()
+  }
+
+  /** Changes the store as the toolstack does when it creates and destroys domains. */
+  asToolstack(act: (layout: DefaultLayout) => void): void {
+    act(new DefaultLayout(this.#state.store, this.#state.rules))
+    this.#deliver()
+  }
+
+  /** As the toolstack does with INTRODUCE. @throws Refusal EINVAL: there is no such domain */
+  introduce(domid: number): void {
+    this.#state.life.introduce(domid)
+    this.#deliver()
+  }
+
+  isIntroduced(domid: number): boolean {
+    return this.#state.store.domains.introduced(domid) !== undefined
+  }
+
+  /** The hypervisor tells that a domain has shut down or crashed, and is still there. */
+  domainShutDown(domid: number): void {
+    this.#state.life.shutDown(domid)
+    this.#deliver()
+  }
+
+  /** The hypervisor tells that a domain has gone. */
+  domainDied(domid: number): void {
+    this.#state.life.died(domid)
+    this.#deliver()
+  }
+
+  /** What is open of it, of all or of one domain's. */
+  count(domid?: number): { connections: number; watches: number; transactions: number } {
+    const counts = { connections: 0, watches: 0, transactions: 0 }
+    for (const connection of this.#state.life.connections) {
+      if (domid !== undefined && connection.domid !== domid) continue
+      counts.connections++
+      counts.watches += connection.watches.size
+      counts.transactions += connection.transactions.size
+    }
+    return counts
+  }
+
+  #run(connection: StoreClient, { type, transactionId: id, payload }: StoreMessage): Buffer {
+    const kind = KINDS.get(type)
+    if (kind === undefined) throw new Refusal('ENOSYS')
+    if (kind.privileged && !connection.privileged) throw new Refusal('EACCES')
+    let transaction: StoreRequest['transaction']
+    if (id !== 0 && !kind.outsideTransactions) {
+      const view = connection.transactions.get(id)
+      if (view === undefined) throw new Refusal('ENOENT')
+      transaction = { id, view }
+    }
+    const { store, rules } = this.#state
+    const access = new NodeAccess(transaction?.view ?? store, connection, rules)
+    return kind.run({ ...this.#state, connection, payload, transaction, nodes: access })
+  }
+
+  #deliver(): void {
+    const events = this.#events
+    this.#events = []
+    for (const { connection, path, token } of events) {
+      if (!this.#state.life.connections.has(connection)) continue
+      connection.outbox.event(path, token, this.#memoryOf(connection))
+    }
+  }
+
+  /** Bytes that may wait for it. Programs next to xenstored are not limited here: their transport is. */
+  #memoryOf(connection: StoreClient): number {
+    return connection.privileged ? Number.POSITIVE_INFINITY : this.#state.rules.quotas.memory
+  }
+}

@@ -1,0 +1,8 @@
+export type { DomainsChange, DomainWatch } from './xenstore/domain-watch.js'
+export type { StoreAccess, StorePermission } from './xenstore/permissions.js'
+export { XenStoreError } from './xenstore/store-error.js'
+export type { StoreStandIn, XenStoreOptions } from './xenstore/store-options.js'
+export type { RequestOptions, StoreView } from './xenstore/store-view.js'
+export type { TransactionOptions } from './xenstore/transactions.js'
+export type { StoreChange, StoreWatch } from './xenstore/watch-stream.js'
+export { XenStore } from './xenstore/xen-store.js'

@@ -1,0 +1,145 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { DeviceDescriptor } from '../drivers/descriptor.js'
+import { encodeMessage, Header, MessageType, type StoreMessage } from '../drivers/xenbus/wire.js'
+import { GrantError } from '../errors.js'
+import { DeviceThread } from '../threads/device-thread.js'
+import { fromEnvelope } from '../threads/envelope.js'
+import { strings } from './caller.js'
+import { readMessages } from './incoming.js'
+import { XenStoreError } from './store-error.js'
+import type { StoreControl, StoreNotice, StoreWorkerData } from './store-messages.js'
+import { MAX_REQUEST_ID, type StoreTransport, type TransportListener } from './transport.js'
+
+/** XENSTORE_PAYLOAD_MAX less the header, which shares the kernel's buffer of 4096 bytes with it. */
+const MAX_REQUEST = 4080
+const MAX_REPLY = 4096
+
+/** The number of the request that finds out whether xenstored answers. */
+const PROBE = MAX_REQUEST_ID + 1
+
+/** What a worker has to end in. One that waits for a dead xenstored inside the kernel cannot be ended by anything. */
+const PATIENCE_MS = 2000
+
+/**
+ * The kernel's device, through a worker. A WATCH or UNWATCH blocks its thread inside write() until xenstored answers, and no
+ * signal ends that: so each is held back until xenstored has just answered something harmless. What the kernel refuses at
+ * once becomes the reply that xenstored would have sent.
+ */
+export class DeviceTransport implements StoreTransport {
+  readonly path: string
+  readonly maxPayload = MAX_REQUEST
+  readonly #thread: DeviceThread
+  #listener: TransportListener = { message() {}, lost() {} }
+  #outgoing: Buffer[] = []
+  #held: Buffer[] = []
+  #probing = false
+  #closed = false
+
+  private constructor(path: string, thread: DeviceThread) {
+    this.path = path
+    this.#thread = thread
+  }
+
+  /** @throws XenStoreError when the device cannot be opened; the signal's reason */
+  static async open(
+    { module, options, path }: DeviceDescriptor,
+    signal: AbortSignal | undefined,
+  ): Promise<DeviceTransport> {
+    const data: Omit<StoreWorkerData, 'gate'> = { module, options }
+    try {
+      return new DeviceTransport(path, await DeviceThread.start('store.js', data, signal))
+    } catch (error) {
+      if (!(error instanceof GrantError)) throw error
+      throw new XenStoreError(error.code, error.message, { operation: 'open', path, cause: error })
+    }
+  }
+
+  start(listener: TransportListener): void {
+    this.#listener = listener
+    const incoming = readMessages(MAX_REPLY, (message) => this.#receive(message))
+    this.#thread.on('message', (message) => {
+      if (this.#closed) return
+      const notice = message as StoreNotice
+      if (notice.type === 'read') {
+        const wrong = incoming.push(notice.bytes)
+        if (wrong) listener.lost(wrong)
+      } else if (notice.type === 'refused') this.#receive(refusedBy(notice))
+      else this.#lose(fromEnvelope(notice.error))
+    })
+    this.#thread.once('end', (died) => {
+      if (!this.#closed) this.#lose(died)
+    })
+  }
+
+  send(request: Buffer): void {
+    const type = request.readUInt32LE(Header.type)
+    if (type === MessageType.watch || type === MessageType.unwatch) {
+      this.#held.push(request)
+      this.#probe()
+    } else this.#queue(request)
+  }
+
+  ref(): void {
+    this.#thread.ref()
+  }
+
+  unref(): void {
+    this.#thread.unref()
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    const given = new AbortController()
+    const ended = this.#thread.close({ type: 'close' } satisfies StoreControl)
+    const late = delay(PATIENCE_MS, undefined, { signal: given.signal }).catch(() => {})
+    await Promise.race([ended, late])
+    given.abort()
+    this.#thread.unref()
+  }
+
+  #queue(request: Buffer): void {
+    if (this.#outgoing.length === 0) process.nextTick(this.#flush)
+    this.#outgoing.push(request)
+  }
+
+  readonly #flush = (): void => {
+    const requests = Uint8Array.from(Buffer.concat(this.#outgoing))
+    this.#outgoing = []
+    if (this.#closed) return
+    this.#thread.post({ type: 'write', requests } satisfies StoreControl, [requests.buffer])
+  }
+
+  #probe(): void {
+    if (this.#probing) return
+    this.#probing = true
+    const payload = strings('0')
+    this.#queue(
+      encodeMessage({ type: MessageType.getDomainPath, requestId: PROBE, transactionId: 0, payload }),
+    )
+  }
+
+  #receive(message: StoreMessage): void {
+    if (message.type === MessageType.watchEvent || message.requestId !== PROBE || !this.#probing) {
+      this.#listener.message(message)
+      return
+    }
+    this.#probing = false
+    const held = this.#held
+    this.#held = []
+    for (const request of held) this.#queue(request)
+  }
+
+  #lose(cause: Error | undefined): void {
+    const code = cause instanceof GrantError ? cause.code : 'ERR_GRANTS_WORKER_DIED'
+    const why =
+      cause === undefined || code === 'ERR_GRANTS_WORKER_DIED' ? 'the store worker died' : cause.message
+    const message = `${this.path}: ${why}. What it watched is forgotten: open the store again`
+    this.#listener.lost(new XenStoreError(code, message, { operation: 'receive', path: this.path, cause }))
+  }
+}
+
+/** As xenstored would have said it. */
+function refusedBy({ requestId, code }: { requestId: number; code: string }): StoreMessage {
+  return { type: MessageType.error, requestId, transactionId: 0, payload: strings(code) }
+}

@@ -1,0 +1,89 @@
+import { MessageType, type StoreMessage } from '../drivers/xenbus/wire.js'
+import { refusal } from './refusals.js'
+import { protocolError, type Subject, unanswered, type XenStoreError } from './store-error.js'
+
+export interface StoreRequest {
+  type: number
+  payload: Buffer
+  transactionId: number
+  subject: Subject
+  /** Requests of one lane are sent in order; lanes take turns. */
+  lane: object
+  signal?: AbortSignal | undefined
+  /**
+   * Called once if the signal comes first, when the request has ended after all: with the answer, or without one when it was
+   * refused, never sent, or the connection has gone. Must not throw.
+   */
+  late?: ((answer: Buffer | undefined) => void) | undefined
+}
+
+const NUL = 0
+const ERROR_NAME = /^[A-Z][A-Z0-9_]{1,31}$/
+
+/** A request from its call until xenstored has answered it, which it does also when the caller has stopped waiting. */
+export class PendingRequest {
+  readonly request: StoreRequest
+  readonly answer: Promise<Buffer>
+  /** In ticks of the connection's clock; negative while it has not been sent. */
+  sentAt = -1
+  #resolve: (answer: Buffer) => void = () => {}
+  #reject: (error: unknown) => void = () => {}
+  #aborted = false
+  #onAbort: (() => void) | undefined
+
+  /** @param onAbort called once if the caller stops waiting before the end */
+  constructor(request: StoreRequest, onAbort: () => void) {
+    this.request = request
+    this.answer = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    const { signal } = request
+    if (!signal) return
+    this.#onAbort = () => {
+      this.#aborted = true
+      this.#reject(signal.reason)
+      onAbort()
+    }
+    signal.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  get aborted(): boolean {
+    return this.#aborted
+  }
+
+  /**
+   * @returns what is wrong with the reply if xenstored cannot have meant it: the connection is out of step then
+   */
+  settle(reply: StoreMessage): XenStoreError | undefined {
+    const { type, subject, late } = this.request
+    const { payload } = reply
+    if (reply.type === MessageType.error) {
+      const text = payload.toString('latin1', 0, payload.at(-1) === NUL ? payload.length - 1 : payload.length)
+      if (!ERROR_NAME.test(text))
+        return protocolError('xenstored answers with an error that has no name', subject)
+      this.#end()
+      if (this.#aborted) late?.(undefined)
+      else this.#reject(refusal(text, subject))
+      return undefined
+    }
+    if (reply.type !== type)
+      return protocolError(`xenstored answers request type ${type} with type ${reply.type}`, subject)
+    this.#end()
+    if (this.#aborted) late?.(payload)
+    else this.#resolve(payload)
+    return undefined
+  }
+
+  /** There will be no answer. */
+  fail(reason: XenStoreError): void {
+    this.#end()
+    if (this.#aborted) this.request.late?.(undefined)
+    else this.#reject(unanswered(reason, this.request.subject, this.sentAt >= 0))
+  }
+
+  #end(): void {
+    if (this.#onAbort) this.request.signal?.removeEventListener('abort', this.#onAbort)
+    this.#onAbort = undefined
+  }
+}

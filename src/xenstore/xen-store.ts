@@ -1,0 +1,183 @@
+import { checkFunction, checkInteger, checkOptions, checkSignal } from '../arguments.js'
+import { MessageType } from '../drivers/xenbus/wire.js'
+import { type Caller, StoreCaller, strings, textOf } from './caller.js'
+import { DomainStream, type DomainWatch } from './domain-watch.js'
+import { parseInteger } from './numbers.js'
+import { openTransport } from './open-transport.js'
+import { checkDomid, checkPath, checkWatchPath } from './paths.js'
+import { isIntroduced, isPrivileged } from './privilege.js'
+import { StoreConnection } from './store-connection.js'
+import { closedError, protocolError, XenStoreError } from './store-error.js'
+import { checkStoreOptions, type XenStoreOptions } from './store-options.js'
+import { type RequestOptions, StoreView, signalOf } from './store-view.js'
+import { type TransactionOptions, Transactions } from './transactions.js'
+import { type StoreWatch, type WatchContext, WatchStream } from './watch-stream.js'
+import { Watches } from './watches.js'
+
+const MAX_DOMID = 0x7fef
+
+/**
+ * A connection to xenstored, for any number of callers at once. Requests are sent without waiting for the answers of those
+ * before. What is pending keeps the process alive, an idle store does not.
+ */
+export class XenStore extends StoreView {
+  readonly #connection: StoreConnection
+  readonly #caller: Caller
+  readonly #transactions: Transactions
+  readonly #watching: WatchContext
+  /**
+   * Resolves when the store is of no use any more: with undefined after close(), otherwise with why the connection was lost.
+   * Never rejects. There is no way back: what it watched is forgotten, so open another and look at everything again.
+   */
+  readonly closed: Promise<XenStoreError | undefined>
+
+  private constructor(connection: StoreConnection, maxTransactions: number) {
+    const caller = new StoreCaller(connection)
+    super(caller)
+    this.#caller = caller
+    this.#connection = connection
+    this.#transactions = new Transactions(connection, maxTransactions)
+    const watches = new Watches(connection)
+    this.#watching = { connection, watches }
+    this.closed = new Promise((resolve) => {
+      connection.onEnd = (reason) => {
+        watches.end(reason)
+        resolve(reason.code === 'ERR_GRANTS_CLOSED' ? undefined : reason)
+      }
+    })
+  }
+
+  /**
+   * @throws XenStoreError ENOENT, ECONNREFUSED, EACCES, … when xenstored cannot be reached: the message says what to do;
+   *   TypeError or RangeError for bad options; the signal's reason
+   */
+  static async open(options?: XenStoreOptions): Promise<XenStore> {
+    const { path, signal, maxTransactions, ...settings } = checkStoreOptions(options)
+    const transport = await openTransport(path, signal)
+    return new XenStore(new StoreConnection(transport, settings), maxTransactions)
+  }
+
+  /** What it is connected to: the path of a socket or a device. */
+  get path(): string {
+    return this.#connection.path
+  }
+
+  /**
+   * The number of the domain this program runs in.
+   * @throws XenStoreError ENOENT: the toolstack has not written it
+   */
+  async domid(options?: RequestOptions): Promise<number> {
+    const signal = signalOf(options)
+    const path = 'domid'
+    const subject = { operation: 'domid', path }
+    let value: Buffer
+    try {
+      value = await this.#caller.call(subject, { type: MessageType.read, payload: strings(path), signal })
+    } catch (error) {
+      // Domain 0's is written by a service that need not have run.
+      const absent = error instanceof XenStoreError && error.code === 'ENOENT'
+      if (absent && (await isPrivileged(this.#caller, subject, signal))) return 0
+      throw error
+    }
+    const domid = parseInteger(value.toString('latin1'), 0, MAX_DOMID)
+    if (domid === undefined) throw protocolError('the value is no domid', subject)
+    return domid
+  }
+
+  /** The directory of a domain, which need not exist. @param domid 0 to 32751 */
+  async domainPath(domid: number, options?: RequestOptions): Promise<string> {
+    checkDomid('domid', domid)
+    const signal = signalOf(options)
+    const subject = { operation: 'domainPath' }
+    const payload = strings(String(domid))
+    return textOf(
+      await this.#caller.call(subject, { type: MessageType.getDomainPath, payload, signal }),
+      subject,
+    )
+  }
+
+  /**
+   * Whether xenstored serves the domain: from its creation to its destruction.
+   * @param domid 0 to 32751
+   * @throws XenStoreError EACCES: only domain 0 is told
+   */
+  async isIntroduced(domid: number, options?: RequestOptions): Promise<boolean> {
+    checkDomid('domid', domid)
+    return isIntroduced(this.#caller, domid, { operation: 'isIntroduced' }, signalOf(options))
+  }
+
+  /**
+   * Runs `work` in a transaction: what it reads is of one moment, what it writes appears at once or not at all. When another
+   * client has changed what it depends on, it is undone and `work` is called again, with a new `t`: let it do nothing else
+   * that cannot be repeated. When `work` throws, the transaction is undone and that is thrown. xenstored (C) finds a conflict
+   * also for a transaction that has only read.
+   *
+   * @returns what `work` returned the last time
+   * @throws XenStoreError EAGAIN: too many conflicts. ENOSPC or EQUOTA: all transactions of this domain are taken, for long.
+   *   ENOMEM: a quota was exceeded in it. EBUSY: called within `work`
+   */
+  async transaction<T>(work: (t: StoreView) => T | Promise<T>, options?: TransactionOptions): Promise<T> {
+    checkFunction('work', work)
+    const { retries = 50, signal } = checkOptions<TransactionOptions>('options', options, [
+      'retries',
+      'signal',
+    ])
+    checkInteger('options.retries', retries, 0)
+    checkSignal('options.signal', signal)
+    return this.#transactions.run(work, retries, signal)
+  }
+
+  /**
+   * Changes of a node and of everything below it, for `for await`: once at the start, then whenever something was written
+   * (also the same value), made, removed, or had its permissions set. Changes between two looks become one. The watch begins
+   * with the first look and ends when the loop is left. Read what you need after each change: its value may be newer than the
+   * change, never older. A guest may watch any path, but is told of changes only while it may read the node or its parent.
+   *
+   * @param path a node, or '@introduceDomain' or '@releaseDomain'
+   * @throws at the loop: XenStoreError E2BIG or EQUOTA when the domain has too many watches; what the connection was lost
+   *   with; the signal's reason. close() ends the loop without an error
+   */
+  watch(path: string, options?: RequestOptions): StoreWatch {
+    checkWatchPath(path)
+    return new WatchStream(this.#watching, [path], signalOf(options))
+  }
+
+  /**
+   * Waits until the value of a node is as wanted.
+   *
+   * @param predicate given the value, undefined while there is no such node; may be asynchronous
+   * @returns the value that satisfied it
+   * @throws what `predicate` throws; XenStoreError EACCES while this domain may not read the node; the signal's reason
+   */
+  async waitFor(
+    path: string,
+    predicate: (value: Buffer | undefined) => unknown,
+    options?: RequestOptions,
+  ): Promise<Buffer | undefined> {
+    checkPath(path)
+    checkFunction('predicate', predicate)
+    const watch = this.watch(path, options)
+    for await (const _ of watch) {
+      const value = await this.tryRead(path, options)
+      if (await predicate(value)) return value
+    }
+    throw closedError({ operation: 'waitFor', path })
+  }
+
+  /**
+   * Domains as they are created and destroyed: at the start all there are, then each change. For domain 0.
+   * @throws at the loop: XenStoreError EACCES in a guest; else as `watch`
+   */
+  watchDomains(options?: RequestOptions): DomainWatch {
+    return new DomainStream(this.#watching, this.#caller, signalOf(options))
+  }
+
+  /** What is pending rejects, loops over watches end, open transactions are undone. Never rejects. Idempotent. */
+  async close(): Promise<void> {
+    await this.#connection.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}

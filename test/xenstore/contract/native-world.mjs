@@ -1,0 +1,53 @@
+// The contract's world in a real xenstored that runs natively.
+import { XenStore } from '../../../dist/src/xenstore.js'
+import { startXenstored } from '../../xenstored/daemon.mjs'
+
+let next = 1
+
+/** One daemon for all tests of a file. Each test has its own nodes and domains. */
+export async function nativeStore() {
+  const daemon = await startXenstored()
+  return {
+    offers: ['domain 0', 'domains'],
+    async world() {
+      const opened = []
+      const domains = []
+      const openAt = async (path, options) => {
+        const store = await XenStore.open({ path, ...options })
+        opened.push(store)
+        return store
+      }
+      const open = (options) => openAt(daemon.socket, options)
+      const number = next++
+      const store = await open()
+      const root = `/test-${number}`
+      await store.mkdir(root)
+      return {
+        rules: 'C',
+        store,
+        open,
+        root,
+        home: '/local/domain/0',
+        relative: `test-${number}`,
+        maxPayload: 4096,
+        async domain(options) {
+          const domid = next++
+          await daemon.createDomain(domid)
+          domains.push(domid)
+          const guest = await openAt(daemon.ring(domid), options)
+          const destroy = () => daemon.destroyDomain(domid)
+          return { domid, home: `/local/domain/${domid}`, guest, destroy }
+        },
+        async end() {
+          if (daemon.crashed) throw new Error(`xenstored was ended by ${daemon.crashed}`)
+          await Promise.all(opened.map((one) => one.close()))
+          for (const domid of domains) await daemon.destroyDomain(domid)
+          const last = await XenStore.open({ path: daemon.socket })
+          await last.remove(root)
+          await last.close()
+        },
+      }
+    },
+    close: () => daemon.stop(),
+  }
+}

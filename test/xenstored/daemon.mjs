@@ -1,0 +1,136 @@
+// The unmodified xenstored of Xen 4.17 (Debian), run natively by any user: stand-in.c answers what it asks of the hypervisor.
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { unpacked } from '../xen/lib/paths.mjs'
+import { call } from './raw-store.mjs'
+
+export const binary = join(unpacked, 'usr/lib/xen-4.17/bin/xenstored')
+const source = fileURLToPath(new URL('./stand-in.c', import.meta.url))
+const HEADER = '/usr/include/xenctrl.h'
+
+/** Why there can be none on this machine, or undefined. `sh test/xen/install.sh` brings what is missing. */
+export function whyNot() {
+  if (!existsSync(binary)) return 'test/xen/install.sh has not fetched it'
+  if (!existsSync(HEADER)) return `${HEADER} is missing (libxen-dev)`
+  try {
+    execFileSync('gcc', ['--version'], { stdio: 'ignore' })
+  } catch {
+    return 'there is no gcc'
+  }
+  const missing = execFileSync('ldd', [binary], { encoding: 'utf8' }).match(/\S+ => not found/)
+  return missing ? `it lacks ${missing[0]}` : undefined
+}
+
+/** @returns a daemon of its own, with an empty store */
+export async function startXenstored() {
+  const dir = mkdtempSync(join(tmpdir(), 'xenstored-'))
+  const library = join(dir, 'stand-in.so')
+  execFileSync('gcc', ['-shared', '-fPIC', '-O1', '-w', '-o', library, source, '-lpthread'])
+  const daemon = new Xenstored(dir, library)
+  try {
+    await daemon.start()
+  } catch (error) {
+    await daemon.stop()
+    throw error
+  }
+  return daemon
+}
+
+class Xenstored {
+  #dir
+  #library
+  #process
+  #output = ''
+  #domains = new Set()
+
+  constructor(dir, library) {
+    this.#dir = dir
+    this.#library = library
+  }
+
+  /** A client of it has the rights of domain 0. */
+  get socket() {
+    return join(this.#dir, 'socket')
+  }
+
+  /** A client of it is that domain. One at a time, and what one leaves behind is the next one's. */
+  ring(domid) {
+    return join(this.#dir, `ring-${domid}`)
+  }
+
+  get pid() {
+    return this.#process.pid
+  }
+
+  async start() {
+    const env = {
+      ...process.env,
+      STAND_IN_DIR: this.#dir,
+      XENSTORED_RUNDIR: this.#dir,
+      XENSTORED_ROOTDIR: this.#dir,
+      LD_PRELOAD: this.#library,
+    }
+    this.#process = spawn(binary, ['-N'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const listen = (chunk) => {
+      this.#output += chunk
+    }
+    this.#process.stdout.on('data', listen)
+    this.#process.stderr.on('data', listen)
+    // Nothing tells when it listens.
+    while (!(await this.#answers())) {
+      if (this.#process.exitCode !== null || this.#process.signalCode !== null)
+        throw new Error(`xenstored ended at once:\n${this.#output}`)
+      await delay(5)
+    }
+  }
+
+  async #answers() {
+    return existsSync(this.socket) && (await call(this.socket, 2, '/\0').catch(() => undefined)) !== undefined
+  }
+
+  /** As the toolstack does: the domain's directory, which it may read, and its data, which is its own. */
+  async createDomain(domid) {
+    writeFileSync(join(this.#dir, `dom-${domid}`), '')
+    const home = `/local/domain/${domid}`
+    await this.#call(12, `${home}\0`)
+    await this.#call(14, `${home}\0n0\0r${domid}\0`)
+    await this.#call(11, `${home}/domid\0${domid}`)
+    await this.#call(12, `${home}/data\0`)
+    await this.#call(14, `${home}/data\0n${domid}\0`)
+    await this.#call(8, `${domid}\0${1}\0${1}\0`)
+    this.#domains.add(domid)
+  }
+
+  /** Its own nodes go, and @releaseDomain fires; the toolstack removes its directory after that. */
+  async destroyDomain(domid) {
+    if (!this.#domains.delete(domid)) return
+    unlinkSync(join(this.#dir, `dom-${domid}`))
+    while ((await this.#call(17, `${domid}\0`)) === 'T\0') await delay(2)
+    await this.#call(13, `/local/domain/${domid}\0`)
+  }
+
+  #call(type, payload) {
+    return call(this.socket, type, payload)
+  }
+
+  async kill(signal = 'SIGKILL') {
+    const ended = once(this.#process, 'exit')
+    if (this.#process.exitCode === null && this.#process.signalCode === null && this.#process.kill(signal))
+      await ended
+  }
+
+  /** Whether it has ended in a way of its own. */
+  get crashed() {
+    return this.#process.signalCode
+  }
+
+  async stop() {
+    if (this.#process) await this.kill()
+    rmSync(this.#dir, { recursive: true, force: true })
+  }
+}
