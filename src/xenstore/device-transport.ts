@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DeviceDescriptor } from '../drivers/descriptor.js'
-import { encodeMessage, Header, MessageType, type StoreMessage } from '../drivers/xenbus/wire.js'
+import { Header, MessageType, type StoreMessage, setHeader } from '../drivers/xenbus/wire.js'
 import { GrantError } from '../errors.js'
 import { DeviceThread } from '../threads/device-thread.js'
 import { fromEnvelope } from '../threads/envelope.js'
@@ -113,10 +113,9 @@ export class DeviceTransport implements StoreTransport {
   #probe(): void {
     if (this.#probing) return
     this.#probing = true
-    const payload = strings('0')
-    this.#queue(
-      encodeMessage({ type: MessageType.getDomainPath, requestId: PROBE, transactionId: 0, payload }),
-    )
+    const request = strings('0')
+    setHeader(request, MessageType.getDomainPath, PROBE, 0)
+    this.#queue(request)
   }
 
   #receive(message: StoreMessage): void {
@@ -141,5 +140,5 @@ export class DeviceTransport implements StoreTransport {
 
 /** As xenstored would have said it. */
 function refusedBy({ requestId, code }: { requestId: number; code: string }): StoreMessage {
-  return { type: MessageType.error, requestId, transactionId: 0, payload: strings(code) }
+  return { type: MessageType.error, requestId, transactionId: 0, payload: Buffer.from(code) }
 }

@@ -4,7 +4,8 @@ import { protocolError, type Subject, unanswered, type XenStoreError } from './s
 
 export interface StoreRequest {
   type: number
-  payload: Buffer
+  /** With room for the header, see `strings`. */
+  message: Buffer
   transactionId: number
   subject: Subject
   /** Requests of one lane are sent in order; lanes take turns. */
@@ -26,13 +27,13 @@ export class PendingRequest {
   readonly answer: Promise<Buffer>
   /** In ticks of the connection's clock; negative while it has not been sent. */
   sentAt = -1
-  #resolve: (answer: Buffer) => void = () => {}
-  #reject: (error: unknown) => void = () => {}
+  #resolve!: (answer: Buffer) => void
+  #reject!: (error: unknown) => void
   #aborted = false
   #onAbort: (() => void) | undefined
 
-  /** @param onAbort called once if the caller stops waiting before the end */
-  constructor(request: StoreRequest, onAbort: () => void) {
+  /** @param owner told once if the caller stops waiting before the end */
+  constructor(request: StoreRequest, owner: { release(): void }) {
     this.request = request
     this.answer = new Promise((resolve, reject) => {
       this.#resolve = resolve
@@ -43,7 +44,7 @@ export class PendingRequest {
     this.#onAbort = () => {
       this.#aborted = true
       this.#reject(signal.reason)
-      onAbort()
+      owner.release()
     }
     signal.addEventListener('abort', this.#onAbort, { once: true })
   }

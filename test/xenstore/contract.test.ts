@@ -9,7 +9,9 @@ interface Place {
 
 const load = (name: string) => import(new URL(name, import.meta.url).href)
 const { storeContract, runIn }: StoreContract = await load('./contract/all.mjs')
-const { nativeStore }: { nativeStore(): Promise<Place> } = await load('./contract/native-world.mjs')
+const { nativeStore }: { nativeStore(options: object): Promise<Place> } = await load(
+  './contract/native-world.mjs',
+)
 const { simulatedStore }: { simulatedStore(xenstored: 'c' | 'ocaml'): Promise<Place> } = await load(
   './contract/simulated-world.mjs',
 )
@@ -33,5 +35,7 @@ function contract(title: string, start: () => Promise<Place>, skip?: string): vo
   })
 }
 
-contract('a store on the xenstored of Xen 4.17, run natively', nativeStore, whyNot())
+const real = 'a store on the xenstored of Xen 4.17, run natively'
+contract(`${real}, through its socket`, () => nativeStore({ device: false }), whyNot())
+contract(`${real}, through a device`, () => nativeStore({ device: true }), whyNot())
 contract('a store on the simulated xenstored', () => simulatedStore('c'))

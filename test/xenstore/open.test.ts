@@ -102,7 +102,7 @@ describe('options', () => {
     expect(await rejection(XenStore.open({ path: server.path, signal: AbortSignal.abort(reason) }))).toBe(
       reason,
     )
-    void server.peer()
+    await server.listen()
     const stop = new AbortController()
     const opening = rejection(XenStore.open({ path: server.path, signal: stop.signal }))
     stop.abort(reason)

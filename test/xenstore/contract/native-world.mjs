@@ -1,11 +1,22 @@
 // The contract's world in a real xenstored that runs natively.
+import { storeDescriptor } from '../../../dist/src/drivers/xenbus/store-device.js'
 import { XenStore } from '../../../dist/src/xenstore.js'
 import { startXenstored } from '../../xenstored/daemon.mjs'
 
 let next = 1
 
-/** One daemon for all tests of a file. Each test has its own nodes and domains. */
-export async function nativeStore() {
+const relay = new URL('../fixtures/relay-device.mjs', import.meta.url).href
+
+/** A device whose other end is the socket. */
+function deviceAt(socket) {
+  return { [storeDescriptor]: { module: relay, options: { socket }, path: socket, simulated: true } }
+}
+
+/**
+ * One daemon for all tests of a file. Each test has its own nodes and domains.
+ * @param {{ device?: boolean }} [options] whether stores go through a worker and a device that behaves as the kernel's does
+ */
+export async function nativeStore({ device = false } = {}) {
   const daemon = await startXenstored()
   return {
     offers: ['domain 0', 'domains'],
@@ -13,7 +24,7 @@ export async function nativeStore() {
       const opened = []
       const domains = []
       const openAt = async (path, options) => {
-        const store = await XenStore.open({ path, ...options })
+        const store = await XenStore.open({ path: device ? deviceAt(path) : path, ...options })
         opened.push(store)
         return store
       }
@@ -29,7 +40,8 @@ export async function nativeStore() {
         root,
         home: '/local/domain/0',
         relative: `test-${number}`,
-        maxPayload: 4096,
+        effort: 1,
+        maxPayload: device ? 4080 : 4096,
         async domain(options) {
           const domid = next++
           await daemon.createDomain(domid)

@@ -81,8 +81,8 @@ export default {
     {
       name: 'clients in contention lose no update, and all get through',
       timeoutMs: 120_000,
-      async run({ store, root, open }) {
-        const [clients, rounds] = [8, 50]
+      async run({ store, root, open, effort }) {
+        const [clients, rounds] = [8, 50 * effort]
         await store.write(`${root}/sum`, '0')
         const stores = await Promise.all(Array.from({ length: clients }, () => open()))
         await Promise.all(
