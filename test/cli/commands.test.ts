@@ -34,7 +34,7 @@ describe('xen-grants map', () => {
     await using server = await GrantServer.open({ device: world.xen })
     await using grant = await server.share({ domid: 7, pages: 3 })
     for (let i = 0; i < grant.byteLength; i++) grant.bytes[i] = i % 251
-    const command = { domid: 0, refs: [...grant.refs], out, device: world.xen.domain(7) }
+    const command = { domid: 0, refs: grant.refs.join(' '), out, device: world.xen.domain(7) }
     for (const [options, expected] of [
       [{}, 3 * 4096],
       [{ length: 0 }, 0],

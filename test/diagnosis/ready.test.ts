@@ -9,6 +9,7 @@ vi.mock('../../src/diagnosis/capacity.js', () => ({ checkCapacity: async () => f
 const system: System = {
   platform: 'linux',
   arch: 'x64',
+  startThread: async () => undefined,
   nodeVersion: '22.0.0',
   read: async (path) => (path.includes('free_per') ? { text: '10' } : { text: 'xen' }),
   inspect: async () => ({ exists: true, characterDevice: true, accessible: true }),

@@ -54,6 +54,7 @@ describe('a diagnosis', () => {
   const good: System = {
     platform: 'linux',
     arch: 'x64',
+    startThread: async () => undefined,
     nodeVersion: '22.0.0',
     read: async () => ({ text: 'xen' }),
     inspect: async () => ({ exists: false, characterDevice: false, accessible: false }),

@@ -58,7 +58,7 @@ afterEach(() => {
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 async function setUp(threads = 2) {
-  const pool = new FillerPool({ threads, abortGrace: 100 }, () => {})
+  const pool = new FillerPool({ threads, abortGrace: 100 })
   const start = (job: Partial<Job> = {}) => {
     const stop = new AbortController()
     const full: Job = {

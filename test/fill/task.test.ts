@@ -16,7 +16,7 @@ function setUp(work: FillWork, range: Partial<Pick<FillTask, 'from' | 'to'>> = {
   const base = { buffer, from: 0, to: 10 * PAGE, sliceBytes: PAGE, control: control.buffer, slot: 0, work }
   let ends = 0
   const grant = { domid: 7, end: () => ends++ } as unknown as TaskGrant
-  const perform = () => performTask({ ...base, ...range }, async () => () => grant)
+  const perform = () => performTask({ ...base, ...range }, () => grant)
   return { control, bytes: new Uint8Array(buffer), perform, ends: () => ends }
 }
 

@@ -2,13 +2,14 @@
 import { getEventListeners } from 'node:events'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import type { MessagePort } from 'node:worker_threads'
 import * as Comlink from 'comlink'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { GrantError } from '../../src/errors.js'
 import { FillerPool } from '../../src/fill/pool.js'
 import { ClientCore } from '../../src/grants/client-core.js'
 import { Op, type SessionEvent, type SessionMessage } from '../../src/grants/grant-messages.js'
+import { openPort } from '../../src/grants/session-port.js'
 
 const { handedOver } = vi.hoisted(() => ({ handedOver: [] as SharedArrayBuffer[][] }))
 vi.mock('../../src/threads/orphans.js', () => ({
@@ -96,9 +97,11 @@ class FakeWorker {
 }
 
 async function setUp(): Promise<{ client: ClientCore; worker: FakeWorker }> {
-  const { port1, port2 } = new MessageChannel()
-  const worker = new FakeWorker(port2)
-  return { client: await ClientCore.connect(port1, { threads: 1 }), worker }
+  let worker: FakeWorker | undefined
+  const port = openPort((end) => {
+    worker = new FakeWorker(end)
+  })
+  return { client: await ClientCore.connect(port, { threads: 1 }, undefined), worker: worker! }
 }
 
 /** What has been said so far has arrived, and been answered. */

@@ -1,6 +1,7 @@
 // A mapping in its client's thread, with a worker that answers when it is told to.
 import { describe, expect, it } from 'vitest'
 import { closedError, diedError } from '../../src/errors.js'
+import { FillMeter } from '../../src/fill/meter.js'
 import type { Job } from '../../src/fill/pool.js'
 import type { MapService } from '../../src/mapping/map-messages.js'
 import type { MappedContext } from '../../src/mapping/mapped-context.js'
@@ -35,7 +36,7 @@ function setUp({ status = false, writable = true } = {}) {
     fillers,
     mapped: new Set(),
     inPlaceBelow: 0,
-    filled() {},
+    meter: new FillMeter(),
   } as unknown as MappedContext
   const page = new SharedArrayBuffer(PAGE)
   const work = new MappedWork(
@@ -45,6 +46,7 @@ function setUp({ status = false, writable = true } = {}) {
       buffer: new SharedArrayBuffer(2 * PAGE),
       status: status ? page : undefined,
       writable,
+      port: undefined,
     },
     context,
   )

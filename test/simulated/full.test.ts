@@ -4,6 +4,7 @@ import { FramePool } from '../../src/simulated/kernel/frames.js'
 import { Kernel } from '../../src/simulated/kernel/kernel.js'
 
 const options = {
+  xenstored: 'c' as const,
   limit: 1024,
   tableCapacity: 4096,
   driverBugs: false,

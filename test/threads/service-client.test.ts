@@ -30,7 +30,7 @@ afterEach(() => {
 
 function setUp() {
   const thread = new FakeThread()
-  const line = new ServiceLine<Methods>(thread as unknown as DeviceThread)
+  const line = new ServiceLine<Methods>(thread as unknown as DeviceThread, 'the test service')
   const methods: Methods = {
     double: (n) => ({ value: 2 * n }),
     fail: () => ({ error: toEnvelope(new GrantError('EINVAL', 'refused', { ref: 9 })) }),

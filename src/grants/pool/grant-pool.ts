@@ -7,7 +7,7 @@ import { inLine } from '../../inspect.js'
 import { zero } from '../../memory/copy-bytes.js'
 import { type CloseOptions, checkClose } from '../../threads/close-options.js'
 import { actionsOf, Grant } from '../grant.js'
-import { GrantWork } from '../grant-work.js'
+import type { GrantWork } from '../grant-work.js'
 import type { PoolControl } from './pool-control.js'
 import type { AcquireOptions, GrantPoolHandle } from './pool-options.js'
 import { PooledWork, type PoolOfUses, releasedError } from './pooled-work.js'
@@ -22,6 +22,8 @@ export interface PoolEnd {
 }
 
 export interface PoolSetup {
+  /** As users see them. */
+  grants: readonly Grant[]
   scrub: boolean
   /** Called once, by the constructor. @returns what to call when the pool is over */
   opened(end: PoolEnd): () => void
@@ -53,13 +55,13 @@ export class GrantPool {
   #closing: Promise<void> | undefined
 
   /** @internal */
-  constructor(grants: readonly Grant[], control: PoolControl, { scrub, opened }: PoolSetup) {
+  constructor(works: readonly GrantWork[], control: PoolControl, { grants, scrub, opened }: PoolSetup) {
     this.grants = grants
-    this.#works = grants.map(workOf)
+    this.#works = works
     this.#control = control
     this.#scrub = scrub
-    this.#uses = grants.map(() => undefined)
-    this.#usable = grants.length
+    this.#uses = works.map(() => undefined)
+    this.#usable = works.length
     for (const [index, work] of this.#works.entries()) work.onEnded(() => this.#grantEnded(index))
     this.#following = this.#owner ? undefined : this.#follow()
     this.#forget = opened({ end: (reason) => this.#end(reason) })
@@ -218,10 +220,4 @@ export class GrantPool {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
-}
-
-function workOf(grant: Grant): GrantWork {
-  const work = actionsOf(grant)
-  if (!(work instanceof GrantWork)) throw invalidArgType('grant', 'a grant, not a use of a pool', grant)
-  return work
 }

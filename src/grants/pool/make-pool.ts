@@ -1,8 +1,9 @@
 import { threadId } from 'node:worker_threads'
-import type { Grant } from '../grant.js'
+import { actionsOf, type Grant } from '../grant.js'
+import { GrantWork } from '../grant-work.js'
 import type { GrantHandle } from '../handle.js'
 import type { ShareOptions } from '../share-options.js'
-import { GrantPool, type PoolEnd } from './grant-pool.js'
+import { GrantPool, type PoolEnd, type PoolSetup } from './grant-pool.js'
 import { PoolControl } from './pool-control.js'
 import { checkPool, checkPoolHandle, type GrantPoolHandle, type PoolOptions } from './pool-options.js'
 
@@ -24,11 +25,17 @@ export async function makePool(
   if ((options as Partial<GrantPoolHandle> | undefined)?.type === 'xen-grants.pool') {
     const { grants, control, scrub } = checkPoolHandle(options)
     const attached = await allOrNone(grants.map((handle) => source.attach(handle)))
-    return new GrantPool(attached, new PoolControl(control, threadId), { scrub, opened })
+    return poolOf(attached, new PoolControl(control, threadId), { scrub, opened })
   }
   const { grants: count, scrub, share } = checkPool(options)
   const shared = await allOrNone(Array.from({ length: count }, () => source.share(share)))
-  return new GrantPool(shared, PoolControl.create(count), { scrub, opened })
+  return poolOf(shared, PoolControl.create(count), { scrub, opened })
+}
+
+function poolOf(grants: Grant[], control: PoolControl, rest: Omit<PoolSetup, 'grants'>): GrantPool {
+  const works = grants.map(actionsOf)
+  if (!works.every((work) => work instanceof GrantWork)) throw new TypeError('a pool is made of grants')
+  return new GrantPool(works, control, { grants, ...rest })
 }
 
 /** When one fails, those that came are given back before the failure is passed on. */

@@ -35,6 +35,8 @@ function setUp({ exists = true }: { exists?: boolean | undefined } = {}) {
   return { bytes, log, world, watch }
 }
 
+const AT_ONCE = { wait: false, signal: undefined }
+
 class FakeChannel {
   readonly port = 5
   readonly waits: { wake: () => void; signal: AbortSignal }[] = []
@@ -50,7 +52,7 @@ describe('a granter that waits', () => {
   it('is woken by an event, without a poll', async () => {
     const { bytes, watch } = setUp()
     const channel = new FakeChannel()
-    const { offset, port } = await watch.status(7, channel as unknown as EventChannel)
+    const { offset, port } = await watch.status(7, channel as unknown as EventChannel, AT_ONCE)
     expect(port).toBe(5)
     bytes.set([1, 1], offset)
     const released = watch.released(undefined)
@@ -72,7 +74,7 @@ describe('a granter that waits', () => {
 
   it('looks oftener where nothing wakes it', async () => {
     const { bytes, watch } = setUp()
-    const { offset, ...status } = await watch.status(7, undefined)
+    const { offset, ...status } = await watch.status(7, undefined, AT_ONCE)
     expect(status).toEqual({ ref: 8 })
     bytes.set([1, 1], offset)
     const released = watch.released(undefined)
@@ -86,7 +88,7 @@ describe('a granter that waits', () => {
   it('keeps no listener on its signal, and stops waiting when that fires', async () => {
     const { bytes, watch } = setUp()
     const channel = new FakeChannel()
-    const { offset } = await watch.status(7, channel as unknown as EventChannel)
+    const { offset } = await watch.status(7, channel as unknown as EventChannel, AT_ONCE)
     bytes.set([1, 1], offset)
     const stop = new AbortController()
     const released = watch.released(stop.signal)
@@ -109,7 +111,7 @@ describe('a granter that waits', () => {
   ] as const)('asks once a second whether the domain exists (%s: %s)', async (exists, state) => {
     const now = vi.spyOn(performance, 'now').mockReturnValue(0)
     const { bytes, watch, world } = setUp()
-    const { offset } = await watch.status(7, undefined)
+    const { offset } = await watch.status(7, undefined, AT_ONCE)
     bytes.set([1, 1], offset)
     const stop = new AbortController()
     const released = watch.released(stop.signal)
@@ -138,7 +140,7 @@ describe('the end of a watched grant', () => {
     [[1, 1], ['3 deferred']],
   ])('whose peer says %j', async (says, expected) => {
     const { bytes, log, watch } = setUp()
-    const { offset } = await watch.status(7, undefined)
+    const { offset } = await watch.status(7, undefined, AT_ONCE)
     bytes.set(says, offset)
     watch.end(3)
     await watch.ended()
@@ -147,7 +149,7 @@ describe('the end of a watched grant', () => {
 
   it('gives the status page back that comes after it', async () => {
     const { log, watch } = setUp()
-    const status = watch.status(7, undefined)
+    const status = watch.status(7, undefined, AT_ONCE)
     watch.end(3)
     await expect(status).rejects.toMatchObject({ code: 'ERR_GRANTS_UNSHARED' })
     expect(log).toEqual(['status page back'])

@@ -1,9 +1,12 @@
 // What a pool keeps alive, and when it scrubs: with grants that are no more than memory.
 import { threadId } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { Grant } from '../../../src/grants/grant.js'
-import { checkPool, checkPoolHandle, GrantPool } from '../../../src/grants/pool/grant-pool.js'
+import { Grant } from '../../../src/grants/grant.js'
+import type { GrantWork } from '../../../src/grants/grant-work.js'
+import { GrantPool } from '../../../src/grants/pool/grant-pool.js'
 import { PoolControl } from '../../../src/grants/pool/pool-control.js'
+import { checkPool, checkPoolHandle } from '../../../src/grants/pool/pool-options.js'
+import { InFlight } from '../../../src/pages/in-flight.js'
 
 const OTHER = threadId + 100
 
@@ -18,11 +21,19 @@ function setUp(count = 1, scrub = true) {
         scrubbed.push(`${id}, ${control.free} free`)
         return memory
       },
-      memory,
+      written: memory,
+      memory: new SharedArrayBuffer(4096),
+      pages: 1,
+      owner: true,
+      live: true,
+      inFlight: new InFlight(),
+      onEnded() {},
       unshare: async () => {},
     }
   })
-  const pool = new GrantPool(grants as unknown as Grant[], control, scrub)
+  const works = grants as unknown as GrantWork[]
+  const setup = { grants: works.map((work) => new Grant(work)), scrub, opened: () => () => {} }
+  const pool = new GrantPool(works, control, setup)
   return { pool, control, scrubbed, grants }
 }
 
@@ -36,14 +47,14 @@ describe('who waits for a grant', () => {
   })
 
   it('keeps the event loop alive, until there is one', async () => {
-    const { pool, control } = setUp()
+    const { pool } = setUp()
     const grant = await pool.acquire()
     expect(vi.getTimerCount()).toBe(0)
     const waiting = pool.acquire()
     await new Promise((resolve) => setImmediate(resolve))
     expect(vi.getTimerCount()).toBe(1)
-    control.give(0, threadId)
-    expect(await waiting).toBe(grant)
+    pool.release(grant)
+    expect((await waiting).id).toBe(grant.id)
   })
 
   it.each(['signal', 'close'])('no longer keeps it alive after the %s', async (end) => {
@@ -64,10 +75,10 @@ describe('who waits for a grant', () => {
     await new Promise((resolve) => setImmediate(resolve))
     // Released, and taken before the waiter has had a look.
     control.give(0, threadId)
-    expect(control.take(OTHER)).toBe(0)
+    expect(control.take(OTHER, () => true)).toBe(0)
     await new Promise((resolve) => setImmediate(resolve))
     control.give(0, OTHER)
-    expect(await waiting).toBe(pool.grants[0])
+    expect((await waiting).id).toBe(pool.grants[0]!.id)
   })
 })
 
@@ -75,13 +86,13 @@ describe('a grant that is released', () => {
   it('is scrubbed before others can have it', async () => {
     const { pool, scrubbed, grants } = setUp()
     pool.release(await pool.acquire())
-    expect([scrubbed, grants[0]!.memory.every((byte) => byte === 0)]).toEqual([['0, 0 free'], true])
+    expect([scrubbed, grants[0]!.written.every((byte) => byte === 0)]).toEqual([['0, 0 free'], true])
   })
 
   it('in the place of a thread that has ended is scrubbed before as well, and no other is touched', async () => {
     const { pool, control, scrubbed } = setUp(3)
     const mine = await pool.acquire()
-    control.take(OTHER)
+    control.take(OTHER, () => true)
     expect(pool.reclaim(OTHER)).toBe(1)
     expect(scrubbed).toEqual(['1, 1 free'])
     expect(pool.reclaim(OTHER)).toBe(0)
@@ -92,18 +103,26 @@ describe('a grant that is released', () => {
   it('is left as it is by a pool that does not scrub', async () => {
     const { pool, control, grants } = setUp(2, false)
     pool.release(await pool.acquire())
-    control.take(OTHER)
+    control.take(OTHER, () => true)
     pool.reclaim(OTHER)
-    for (const { memory } of grants) expect(memory[0]).toBe(5)
+    for (const { written } of grants) expect(written[0]).toBe(5)
   })
 
-  it('by a thread that does not have it stays with the one that has', () => {
+  it('by a thread that no longer has it stays with the one that has', async () => {
     const { pool, control, scrubbed } = setUp()
-    control.take(OTHER)
-    expect(() => pool.release(pool.grants[0]!)).toThrow(
-      expect.objectContaining({ code: 'ERR_GRANTS_UNSHARED' }),
-    )
+    const grant = await pool.acquire()
+    // Somebody has reclaimed it, and another has it now.
+    control.give(0, threadId)
+    control.take(OTHER, () => true)
+    expect(() => pool.release(grant)).toThrow(expect.objectContaining({ code: 'ERR_GRANTS_UNSHARED' }))
     expect([control.heldBy(0, OTHER), scrubbed]).toEqual([true, []])
+  })
+
+  it('must have been acquired: of the pool’s own list none is in use', () => {
+    const { pool } = setUp()
+    expect(() => pool.release(pool.grants[0]!)).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }),
+    )
   })
 })
 
@@ -126,7 +145,7 @@ describe('bad input', () => {
     { scrub: undefined },
   ])('of a handle, %j, is refused', (change) => {
     const handle = { type: 'xen-grants.pool', control: new SharedArrayBuffer(8), grants: [], scrub: true }
-    expect(checkPoolHandle(handle)).toBe(handle)
+    expect(checkPoolHandle(handle)).toEqual(handle)
     const wrong = () => checkPoolHandle({ ...handle, ...change })
     expect(wrong).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }))
   })
