@@ -86,7 +86,7 @@ export class Unsharing implements Pending {
         if (--this.#callers === 0) this.#withdraw(signal.reason)
         else reject(this.#told(signal.reason))
       })
-      orderly.then(resolve, reject).finally(takeBack)
+      orderly.finally(takeBack).then(resolve, reject)
     })
   }
 

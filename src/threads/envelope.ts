@@ -38,7 +38,7 @@ export function toEnvelope(error: unknown, depth = 0): ErrorEnvelope {
   const fields: Record<string, unknown> = {}
   for (const [key, value] of Object.entries(error)) {
     const copy = clone(value)
-    if (copy !== undefined) fields[key] = copy
+    if (copy !== undefined || value === undefined) fields[key] = copy
   }
   // Node's own errors carry their code without making it enumerable in every version.
   const code = clone((error as { code?: unknown }).code)

@@ -70,8 +70,15 @@ describe('a diagnosis', () => {
       false,
       'node',
       'platform',
+      'native code',
       'xen',
     ])
-    expect(await checks({})).toEqual([false, 'node', 'platform', 'xen', 'device'])
+    expect(await checks({ startThread: async () => 'no koffi' })).toEqual([
+      false,
+      'node',
+      'platform',
+      'native code',
+    ])
+    expect(await checks({})).toEqual([false, 'node', 'platform', 'native code', 'xen', 'device'])
   })
 })

@@ -57,7 +57,7 @@ class FakeWorker {
 
   #serve(port: MessagePort): void {
     open.push(port)
-    Comlink.expose({ stats: () => ({ grants: this.#grants }) }, port as Comlink.Endpoint)
+    Comlink.expose({ stats: () => ({ value: { grants: this.#grants } }) }, port as Comlink.Endpoint)
   }
 
   say(event: SessionEvent): void {

@@ -54,12 +54,14 @@ describe('an error that crosses threads', () => {
     const error = Object.assign(new Error('with'), {
       f: () => 1,
       o: { a: 1 },
+      g: { deep: [() => 1] },
+      s: Symbol('s'),
       n: null,
       b: 3n,
       t: true,
       u: undefined,
     })
-    expect({ ...sent(error) }).toEqual({ n: null, b: 3n, t: true, u: undefined })
+    expect({ ...sent(error) }).toEqual({ o: { a: 1 }, n: null, b: 3n, t: true, u: undefined })
   })
 
   it.each([['text'], [undefined], [null], [7]])('is made of %j, which is none', (thrown) => {
