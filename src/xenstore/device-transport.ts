@@ -1,3 +1,5 @@
+import { Buffer } from 'node:buffer'
+import process from 'node:process'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DeviceDescriptor } from '../drivers/descriptor.js'
 import { Header, MessageType, type StoreMessage, setHeader } from '../drivers/xenbus/wire.js'

@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises'
+import process from 'node:process'
 import { invalidArgType } from '../arguments.js'
 import { xenbus } from '../drivers/catalogue.js'
 import { type StoreDescriptor, storeDescriptor } from '../drivers/xenbus/store-device.js'

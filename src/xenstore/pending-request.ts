@@ -1,3 +1,4 @@
+import type { Buffer } from 'node:buffer'
 import { MessageType, type StoreMessage } from '../drivers/xenbus/wire.js'
 import { refusal } from './refusals.js'
 import { protocolError, type Subject, unanswered, type XenStoreError } from './store-error.js'

@@ -1,5 +1,7 @@
+import { Buffer } from 'node:buffer'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import process from 'node:process'
 import { setTimeout as delay } from 'node:timers/promises'
 import { untilAborted } from '../abort.js'
 import { MAX_PAYLOAD } from '../drivers/xenbus/wire.js'

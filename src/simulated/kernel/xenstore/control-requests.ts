@@ -1,3 +1,4 @@
+import type { Buffer } from 'node:buffer'
 import { countStrings, joinStrings, looseInteger, stringsOf } from './payload.js'
 import { Refusal } from './refusal.js'
 import { OK, type StoreHandler, type StoreRequest } from './store-request.js'

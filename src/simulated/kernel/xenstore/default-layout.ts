@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { NodeAccess } from './node-access.js'
 import { domainPath } from './node-paths.js'
 import type { Permission } from './node-permissions.js'

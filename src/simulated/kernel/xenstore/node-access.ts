@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { baseName, childPath, isNodePath, parentOf, upwards } from './node-paths.js'
 import { type Identity, type Permission, Rights, rightsOf } from './node-permissions.js'
 import type { NodeView } from './node-view.js'

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { MAX_PAYLOAD } from '../../../drivers/xenbus/wire.js'
 import { absolutePath, isSpecial } from './node-paths.js'
 import { formatPermission, type Permission, parsePermission, Rights, rightsOf } from './node-permissions.js'

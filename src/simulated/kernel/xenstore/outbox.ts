@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { encodeMessage, Header, MessageType, type StoreMessage } from '../../../drivers/xenbus/wire.js'
 import { isSpecial } from './node-paths.js'
 import { joinStrings } from './payload.js'

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import type { DomainLife } from './domain-life.js'
 import type { NodeAccess } from './node-access.js'
 import type { NodeStore } from './node-store.js'

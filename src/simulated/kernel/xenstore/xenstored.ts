@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { MAX_PAYLOAD, MessageType, type StoreMessage } from '../../../drivers/xenbus/wire.js'
 import { control } from './control-requests.js'
 import { DefaultLayout } from './default-layout.js'
