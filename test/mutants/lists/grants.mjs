@@ -164,7 +164,7 @@ export default [
   },
   {
     file: 'src/grants/peer/peer-watch.ts',
-    find: 'if (this.#channel) looks.push(this.#channel.wait({ signal: both }))',
+    find: 'if (this.#channel) looks.push(this.#channel.wait({ signal: stop.signal }))',
     replace: '',
     tests: watch,
     breaks: 'an event does not wake who waits for the peer',
