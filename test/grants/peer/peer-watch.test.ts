@@ -149,8 +149,11 @@ describe('a granter that waits', () => {
 describe('an offer', () => {
   it('that has failed can be made again, and is one slot however often it is made', async () => {
     const { watch } = setUp({ fails: 2 })
-    for (let i = 0; i < 2; i++) await expect(watch.status(7, undefined)).rejects.toThrow('no room')
-    const offers = await Promise.all([watch.status(7, undefined), watch.status(7, undefined)])
+    for (let i = 0; i < 2; i++) await expect(watch.status(7, undefined, AT_ONCE)).rejects.toThrow('no room')
+    const offers = await Promise.all([
+      watch.status(7, undefined, AT_ONCE),
+      watch.status(7, undefined, AT_ONCE),
+    ])
     expect(offers[0]).toEqual(offers[1])
     expect(watch.state).toBe('never mapped')
   })
