@@ -47,7 +47,7 @@ async function runSlices(
   grant: TaskGrant,
 ): Promise<[number, unknown][]> {
   const run = await load(work.url)
-  const signal = stopSignal(control)
+  const { signal, end } = stopSignal(control)
   const slices = sliceCount(task)
   const results: [number, unknown][] = []
   try {
@@ -59,6 +59,7 @@ async function runSlices(
       control.addDone(end - start)
     }
   } finally {
+    end()
     grant.end()
   }
   return results
@@ -103,10 +104,17 @@ async function load(url: string): Promise<SliceFunction> {
   return module.default as SliceFunction
 }
 
-function stopSignal(control: FillControl): AbortSignal {
+/** `end` is called when the run is over in this thread: nothing waits for a stop any more. */
+function stopSignal(control: FillControl): { signal: AbortSignal; end(): void } {
   const controller = new AbortController()
   const { signal } = controller
-  void control.whenStopped().then(() => controller.abort())
+  let over = false
+  const watch = async (): Promise<void> => {
+    // Woken by the end of another thread's part as well.
+    while (!control.stopped && !over) await control.changed()
+    if (control.stopped) controller.abort()
+  }
+  void watch()
   const prototype = Object.getOwnPropertyDescriptor(AbortSignal.prototype, 'aborted')!
   Object.defineProperty(signal, 'aborted', {
     configurable: true,
@@ -115,5 +123,9 @@ function stopSignal(control: FillControl): AbortSignal {
       return prototype.get!.call(signal)
     },
   })
-  return signal
+  const end = (): void => {
+    over = true
+    control.wake()
+  }
+  return { signal, end }
 }

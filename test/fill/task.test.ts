@@ -2,6 +2,8 @@
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { FillControl } from '../../dist/src/fill/control.js'
 import type { FillTask, FillWork } from '../../dist/src/fill/fill-messages.js'
@@ -9,6 +11,10 @@ import type { TaskGrant } from '../../dist/src/fill/grant-proxy.js'
 import { performTask } from '../../dist/src/fill/task.js'
 
 const PAGE = 4096
+const ended = { domid: 7, end() {} } as unknown as TaskGrant
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
 
 function setUp(work: FillWork, range: Partial<Pick<FillTask, 'from' | 'to'>> = {}) {
   const control = FillControl.create(1)
@@ -93,6 +99,43 @@ describe('a task that is stopped', () => {
     }
     expect(bytes[2 * PAGE - 1]).toBe(3)
     expect(bytes.subarray(2 * PAGE).every((byte) => byte === 0)).toBe(true)
+  })
+})
+
+describe('the signal of a module', () => {
+  const module = (text: string): FillWork => ({
+    ...counting(-1),
+    url: `data:text/javascript,${encodeURIComponent(text)}`,
+  })
+
+  it('is not kept when its run has ended without a stop', async () => {
+    const left = new Set<WeakRef<AbortSignal>>()
+    Object.assign(globalThis, { signalsOfRuns: left })
+    const work = module(
+      'export default (_, { signal }) => void globalThis.signalsOfRuns.add(new WeakRef(signal))',
+    )
+    const runs = [1, 2, 3].map(() => setUp(work))
+    for (const { perform } of runs) await perform()
+    expect(left.size).toBe(30)
+    while ([...left].some((one) => one.deref() !== undefined)) {
+      await new Promise((resolve) => setTimeout(resolve))
+      collect()
+    }
+  })
+
+  it('fires also when the other threads of its run have ended before', async () => {
+    const quick = module('export default () => 1')
+    const listening = module(
+      'export default (_, { signal }) => new Promise((resolve) => signal.onabort = () => resolve(7))',
+    )
+    const { control, perform } = setUp(listening)
+    const performed = perform()
+    await new Promise((resolve) => setTimeout(resolve))
+    const other = { control: control.buffer, buffer: new SharedArrayBuffer(PAGE), slot: 0, work: quick }
+    await performTask({ ...other, from: 0, to: PAGE, sliceBytes: PAGE }, () => ended)
+    await new Promise((resolve) => setTimeout(resolve))
+    control.stop()
+    expect(await performed).toEqual({ results: [[0, 7]] })
   })
 })
 

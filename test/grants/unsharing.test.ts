@@ -165,6 +165,20 @@ describe('an unshare by force', () => {
     expect(log.filter((entry) => entry.startsWith('gave back'))).toEqual(['gave back by force'])
   })
 
+  it('that the device worker carries out first leaves nothing to do for one in order', async () => {
+    for (const refused of [false, true]) {
+      const { unsharing, requests, log, answer, refuse } = setUp()
+      const [orderly, forced] = [unsharing.unshare({}), unsharing.unshare({ force: true })]
+      requests.reverse()
+      answer()
+      await forced
+      if (refused) refuse('ERR_GRANTS_UNSHARED')
+      else answer()
+      await orderly
+      expect(log.filter((entry) => entry !== 'ended')).toEqual(['gave back by force'])
+    }
+  })
+
   it('of what others have taken by force is no failure', async () => {
     const { unsharing, log, refuse } = setUp()
     const forced = unsharing.unshare({ force: true })

@@ -79,12 +79,12 @@ export class PeerWatch {
   }
 
   async #change(signal: AbortSignal | undefined): Promise<void> {
+    // Not joined with the caller's by AbortSignal.any: Node 20 keeps something of each such signal.
     const stop = new AbortController()
-    const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal
     const looks: Promise<unknown>[] = [
-      delay(this.#channel ? POLL_BESIDE_CHANNEL : POLL, undefined, { signal: both }),
+      delay(this.#channel ? POLL_BESIDE_CHANNEL : POLL, undefined, { signal: stop.signal }),
     ]
-    if (this.#channel) looks.push(this.#channel.wait({ signal: both }))
+    if (this.#channel) looks.push(this.#channel.wait({ signal: stop.signal }))
     for (const look of looks) look.catch(() => {})
     try {
       await untilAborted(Promise.race(looks), signal)

@@ -21,13 +21,25 @@ beforeEach(() => {
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-function setUp({ exists = true }: { exists?: boolean | undefined } = {}) {
+/** Signals made of this one by AbortSignal.any: Node 20 keeps something of each for as long as this one lives. */
+function dependants(signal: AbortSignal): number {
+  const key = Object.getOwnPropertySymbols(signal).find(
+    ({ description }) => description === 'kDependantSignals',
+  )
+  return key ? ((signal as unknown as Record<symbol, Set<unknown> | undefined>)[key]?.size ?? 0) : 0
+}
+
+function setUp({ fails = 0 } = {}) {
   const bytes = new Uint8Array(4096)
   const log: string[] = []
   const unshare = async (): Promise<void> => void log.push('status page back')
-  const pages = new StatusPages(async () => ({ refs: Uint32Array.of(8), bytes, unshare }))
+  let shares = 0
+  const pages = new StatusPages(async () => {
+    if (shares++ < fails) throw new Error('no room')
+    return { refs: Uint32Array.of(8), bytes, unshare }
+  })
   const deferred = { add: (count: number) => log.push(`${count} deferred`) } as unknown as Deferred
-  const world = { exists, asked: 0 }
+  const world: { exists: boolean | undefined; asked: number } = { exists: true, asked: 0 }
   const watch = new PeerWatch(pages, deferred, async () => {
     world.asked++
     return world.exists
@@ -98,6 +110,7 @@ describe('a granter that waits', () => {
     }
     await turn()
     expect(getEventListeners(stop.signal, 'abort').length).toBeLessThan(3)
+    expect(dependants(stop.signal)).toBe(0)
     const reason = new Error('enough')
     stop.abort(reason)
     await expect(released).rejects.toBe(reason)
@@ -123,13 +136,26 @@ describe('a granter that waits', () => {
       await turn()
     }
     expect(world.asked).toBe(1)
-    world.exists = exists as boolean
+    world.exists = exists
     now.mockReturnValue(1000)
     delays.at(-1)!.resolve()
     await turn()
     expect([world.asked, watch.state]).toEqual([2, state ?? 'mapped'])
     stop.abort()
     now.mockRestore()
+  })
+})
+
+describe('an offer', () => {
+  it('that has failed can be made again, and is one slot however often it is made', async () => {
+    const { watch } = setUp({ fails: 2 })
+    for (let i = 0; i < 2; i++) await expect(watch.status(7, undefined, AT_ONCE)).rejects.toThrow('no room')
+    const offers = await Promise.all([
+      watch.status(7, undefined, AT_ONCE),
+      watch.status(7, undefined, AT_ONCE),
+    ])
+    expect(offers[0]).toEqual(offers[1])
+    expect(watch.state).toBe('never mapped')
   })
 })
 

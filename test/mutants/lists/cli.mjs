@@ -8,8 +8,8 @@ const diagnose = ['test/diagnosis/diagnose.test.ts']
 export default [
   {
     file: 'src/cli/map.ts',
-    find: 'const end = length ?? mapped.byteLength',
-    replace: 'const end = length ? mapped.byteLength : mapped.byteLength',
+    find: 'const end = length ?? granted.bytes',
+    replace: 'const end = granted.bytes',
     tests: commands,
     breaks: '--length is ignored',
   },

@@ -9,26 +9,23 @@ const events = ['test/events/events.test.ts']
 export default [
   {
     file: 'src/mapping/worker/map-actor.ts',
-    find: `this.#release(data)
-    // After the data: this is what tells the granter that all of it is gone.
-    if (status) this.#release(status)`,
-    replace: `if (status) this.#release(status)
-    this.#release(data)`,
+    find: 'data.release()\n    // After the data: this is what tells the granter that all of it is gone.\n    status?.release()',
+    replace: 'status?.release()\n    data.release()',
     tests: actor,
     breaks: 'the granter is told that its pages are released while they are mapped',
   },
   {
-    file: 'src/mapping/worker/map-actor.ts',
-    find: 'count > limit',
-    replace: 'count >= limit',
-    tests: actor,
-    breaks: 'as many grants as the driver allows are refused',
+    file: 'src/mapping/worker/mapping.ts',
+    find: 'names.length <= limit ? names : names.slice(first, first + limit)',
+    replace: 'names.length < limit ? names : names.slice(first, first + limit + 1)',
+    tests: ['test/mapping/worker/mapping.test.ts'],
+    breaks: 'more is mapped at once than the driver allows',
   },
   {
     file: 'src/mapping/worker/map-actor.ts',
-    find: 'this.#device.setUnmapNotify(index + offset + StatusByte.live, action, port)\n    const view',
+    find: 'mapping.setUnmapNotify(offset + StatusByte.live, action, port)\n    const view',
     replace:
-      'queueMicrotask(() => this.#device.setUnmapNotify(index + offset + StatusByte.live, action, port))\n    const view',
+      'queueMicrotask(() => mapping.setUnmapNotify(offset + StatusByte.live, action, port))\n    const view',
     tests: actor,
     breaks: 'a peer claims to have mapped before anything is armed that takes it back',
   },
@@ -68,8 +65,8 @@ export default [
     breaks: 'a mapping whose notification is refused stays',
   },
   {
-    file: 'src/mapping/worker/map-actor.ts',
-    find: 'mapping.mapped = false\n',
+    file: 'src/mapping/worker/mapping.ts',
+    find: 'piece.mapped = false\n',
     replace: '\n',
     tests: actor,
     breaks: 'what is unmapped is unmapped again when the driver has not let it be forgotten',
@@ -145,15 +142,15 @@ export default [
     breaks: 'a map that is aborted late stays mapped',
   },
   {
-    file: 'src/mapping/grant-mapper.ts',
-    find: 'await channel?.close().catch(() => {})',
+    file: 'src/mapping/offered-ports.ts',
+    find: 'await bound.channel.then((channel) => channel.close()).catch(() => {})',
     replace: '',
     tests: ['test/grants/peer/teardown.test.ts'],
     breaks: 'each offer with an event channel that is mapped keeps a port',
   },
   {
     file: 'src/mapping/grant-mapper.ts',
-    find: 'for (const grant of mapped) grant.lost(died ?? closedError())',
+    find: "for (const grant of mapped) grant.lost(died ?? closedError('the grant mapper'))",
     replace: '',
     tests: ['test/mapping/mapper-death.test.ts'],
     breaks: 'views of what a dead worker had mapped do not become empty',

@@ -285,7 +285,7 @@ export default [
   },
   {
     file: 'src/simulated/host/directory.ts',
-    find: "if (made.size === 0) process.on('exit', removeMade)",
+    find: 'if (made.size === 0) watchEnd()',
     replace: '',
     tests: directory,
     breaks: 'a process that ends leaves its directory behind',

@@ -33,7 +33,7 @@ export default [
   },
   {
     file: 'src/threads/envelope.ts',
-    find: 'if (cloneable(code) && code !== undefined) fields.code = code',
+    find: 'if (code !== undefined) fields.code = code',
     replace: '',
     tests: envelope,
     breaks: 'a code that is not enumerable is lost',
@@ -82,8 +82,8 @@ export default [
   },
   {
     file: 'src/threads/device-thread.ts',
-    find: 'worker.unref()',
-    replace: '',
+    find: 'refs it.\n    worker.unref()',
+    replace: 'refs it.',
     tests: exit,
     breaks: 'a process that has opened a server never ends',
   },
@@ -166,8 +166,8 @@ export default [
   },
   {
     file: 'src/abort.ts',
-    find: "signal.removeEventListener('abort', abort)",
-    replace: '',
+    find: "all.delete(own) && all.size === 0) signal.removeEventListener('abort', tellAll)",
+    replace: "all.delete(own) && all.size < 0) signal.removeEventListener('abort', tellAll)",
     tests: ['test/abort.test.ts'],
     breaks: 'each wait leaves a listener on its signal',
   },

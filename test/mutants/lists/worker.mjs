@@ -187,7 +187,7 @@ export default [
   },
   {
     file: 'src/grants/worker/admission.ts',
-    find: 'this.#budget.give(request.domid, request.pages)',
+    find: 'this.#budget.give(request)',
     replace: '',
     tests: waiting,
     breaks: 'pages that the driver has refused count as used',
@@ -201,15 +201,15 @@ export default [
   },
   {
     file: 'src/grants/worker/budget.ts',
-    find: 'else this.#perDomain.delete(domid)',
-    replace: 'else this.#perDomain.set(domid, 0)',
+    find: 'else pages.delete(domid)',
+    replace: 'else pages.set(domid, 0)',
     tests: waiting,
     breaks: 'the statistics keep every domain there has ever been',
   },
   {
     file: 'src/grants/worker/budget.ts',
-    find: "if (this.#pages + pages > this.maxPages) return 'server'",
-    replace: "if (this.#pages + pages >= this.maxPages) return 'server'",
+    find: 'if (!status && this.#left < pages)',
+    replace: 'if (!status && this.#left <= pages)',
     tests: waiting,
     breaks: 'the last page of the budget is never granted',
   },
