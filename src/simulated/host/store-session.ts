@@ -42,9 +42,16 @@ export function serveStore(daemon: Xenstored, domid: number, socket: Socket): vo
 
   const isTooSlow = () => socket.writableNeedDrain && outbox.bytes > PATIENCE
 
+  /** oxenstored carries out a request without a payload when more bytes come. */
+  const isHeldBack = () =>
+    daemon.flavour === 'ocaml' &&
+    requests.length === 1 &&
+    requests[0]!.payload.length === 0 &&
+    reader.incomplete === 0
+
   const work = () => {
-    while (requests.length > 0 && !isTooSlow()) daemon.receive(connection, requests.shift()!)
-    if (requests.length > 0) socket.pause()
+    while (requests.length > 0 && !isTooSlow() && !isHeldBack()) daemon.receive(connection, requests.shift()!)
+    if (requests.length > 0 && isTooSlow()) socket.pause()
     else if (broken) socket.destroy()
     else socket.resume()
   }
