@@ -1,3 +1,4 @@
+import type { Buffer } from 'node:buffer'
 import type { Permission } from './node-permissions.js'
 import type { StoreNode } from './store-node.js'
 
