@@ -6,7 +6,7 @@ export default {
   tests: [
     {
       name: 'come back as they were set, and new nodes copy their parent',
-      needs: 'domain 0',
+      needs: 'domains',
       async run({ store, root, domain }) {
         const { domid } = await domain()
         const permissions = [
