@@ -1,3 +1,5 @@
+import { clearTimeout, setTimeout } from 'node:timers'
+
 /**
  * Who waits for a signal. The signal has one listener of ours, however many calls it was given to: a thousand would make
  * Node warn of a leak, and are slow to tell.
@@ -52,4 +54,13 @@ export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal |
   } finally {
     takeBack()
   }
+}
+
+/** Resolves after so many milliseconds. @throws the signal's reason, if that comes first */
+export function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const over = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds)
+  })
+  return untilAborted(over, signal).finally(() => clearTimeout(timer))
 }

@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
+import process from 'node:process'
+import { URL } from 'node:url'
 import { Command, InvalidArgumentError } from 'commander'
 import { evtchn, gntalloc, gntdev } from '../drivers/catalogue.js'
 import { demo } from './demo.js'

@@ -1,4 +1,5 @@
 import { createWriteStream } from 'node:fs'
+import process from 'node:process'
 import { pipeline } from 'node:stream/promises'
 import { GrantMapper, type MapperOptions } from '../index.js'
 import { SimulatedXen } from '../simulated/index.js'

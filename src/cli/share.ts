@@ -1,5 +1,7 @@
 import { once } from 'node:events'
 import { stat } from 'node:fs/promises'
+import process from 'node:process'
+import { clearInterval, setInterval } from 'node:timers'
 import { GrantServer, type ServerOptions } from '../index.js'
 import { SimulatedXen } from '../simulated/index.js'
 

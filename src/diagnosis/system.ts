@@ -1,4 +1,5 @@
 import { access, constants, readFile, stat } from 'node:fs/promises'
+import process from 'node:process'
 import { DeviceThread } from '../threads/device-thread.js'
 
 /** What the checks look at, apart from the device itself. Replaced in tests. */

@@ -1,4 +1,7 @@
 import { createRequire } from 'node:module'
+import process from 'node:process'
+import { setImmediate } from 'node:timers'
+import { URL } from 'node:url'
 import type { Transferable, Worker } from 'node:worker_threads'
 import type { Piscina } from 'piscina'
 import { fromEnvelope } from '../threads/envelope.js'

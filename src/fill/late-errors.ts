@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import process from 'node:process'
 import { parentPort } from 'node:worker_threads'
 import { toEnvelope } from '../threads/envelope.js'
 import type { FillerNotice } from './fill-messages.js'

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers'
 import { onAbort } from '../abort.js'
 import { invalidArgValue } from '../arguments.js'
 import { publish } from '../diagnostics.js'

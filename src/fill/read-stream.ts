@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { Readable } from 'node:stream'
 import { checkInteger } from '../arguments.js'
 import type { LiveBytes } from './stream.js'

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
+import { performance } from 'node:perf_hooks'
 import { type InspectOptionsStylized, inspect } from 'node:util'
 import { type MessagePort, threadId } from 'node:worker_threads'
 import { publish } from '../diagnostics.js'

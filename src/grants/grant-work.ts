@@ -1,3 +1,4 @@
+import type { URL } from 'node:url'
 import { checkBoolean, checkOptions, checkSignal } from '../arguments.js'
 import { isHeard, publish, published } from '../diagnostics.js'
 import { GrantError } from '../errors.js'

@@ -1,3 +1,4 @@
+import process from 'node:process'
 import { GrantError } from '../errors.js'
 import { throughGate } from './gate.js'
 

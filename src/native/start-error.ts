@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
+import type { URL } from 'node:url'
 import { fileURLToPath } from 'node:url'
 import { GrantError } from '../errors.js'
 

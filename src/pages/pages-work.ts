@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
+import type { URL } from 'node:url'
 import { PAGE_SIZE } from '../abi.js'
 import { checkOptions } from '../arguments.js'
 import {

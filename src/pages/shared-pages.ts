@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
+import type { URL } from 'node:url'
 import type { FillResult } from '../fill/fill.js'
 import type { ReadStreamOptions } from '../fill/read-stream.js'
 import type { FillSource } from '../fill/source.js'

@@ -1,5 +1,6 @@
 import { constants } from 'node:os'
 import { resolve } from 'node:path'
+import process from 'node:process'
 import type { Worker } from 'node:worker_threads'
 import { checkInteger, checkString, invalidArgValue } from '../arguments.js'
 import type { DeviceDescriptor } from '../drivers/descriptor.js'

@@ -1,3 +1,4 @@
+import { URL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { closeGate, createGate } from '../native/gate.js'
 import { startError } from '../native/start-error.js'

@@ -1,4 +1,5 @@
 import { EventEmitter, once } from 'node:events'
+import { URL } from 'node:url'
 import { type Transferable, Worker } from 'node:worker_threads'
 import { untilAborted } from '../abort.js'
 import { diedError, type GrantError } from '../errors.js'

@@ -1,3 +1,5 @@
+import type { Buffer } from 'node:buffer'
+import { clearInterval, setInterval } from 'node:timers'
 import { MAX_PAYLOAD, MessageType, type StoreMessage, setHeader } from '../drivers/xenbus/wire.js'
 import { FairQueue } from './fair-queue.js'
 import { PendingRequest, type StoreRequest } from './pending-request.js'

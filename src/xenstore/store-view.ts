@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { checkOptions, checkSignal, invalidArgType, invalidArgValue } from '../arguments.js'
 import { Header, MessageType } from '../drivers/xenbus/wire.js'
 import { type Caller, expectOk, strings, stringsOf, withBytes } from './caller.js'

@@ -1,3 +1,4 @@
+import type { Buffer } from 'node:buffer'
 import type { StoreMessage } from '../drivers/xenbus/wire.js'
 import type { XenStoreError } from './store-error.js'
 

@@ -1,3 +1,4 @@
+import type { Buffer } from 'node:buffer'
 import { checkFunction, checkInteger, checkOptions, checkSignal } from '../arguments.js'
 import { MessageType } from '../drivers/xenbus/wire.js'
 import { type Caller, StoreCaller, strings, textOf } from './caller.js'

@@ -1,9 +1,11 @@
 // Which threads are ended, and what is left of a job when it has settled: on a pool that does as it is told.
+
 import { getEventListeners } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { FillControl } from '../../src/fill/control.js'
 import type { FillTask, FillWork } from '../../src/fill/fill-messages.js'
 import { FillerPool, type Job } from '../../src/fill/pool.js'
+import { useFakeTimers, useRealTimers } from '../setup/fake-timers.js'
 
 const { FakePiscina } = vi.hoisted(() => {
   interface Running {
@@ -47,11 +49,11 @@ const MODULE: FillWork = {
 }
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] })
+  useFakeTimers('setTimeout', 'clearTimeout', 'setInterval', 'clearInterval')
 })
 afterEach(() => {
   expect(vi.getTimerCount(), 'timers left').toBe(0)
-  vi.useRealTimers()
+  useRealTimers()
 })
 
 /** Lets everything happen that waits for nothing. */

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { describe, expect, it, vi } from 'vitest'
 import { closeGate, createGate, throughGate } from '../../src/native/gate.js'
+import { useFakeTimers, useRealTimers } from '../setup/fake-timers.js'
 
 describe('the gate around native code', () => {
   it('lets in while open, and passes on what comes out', async () => {
@@ -11,7 +12,7 @@ describe('the gate around native code', () => {
   })
 
   it('closes only when those inside are out, and lets none in after that: their thread waits for its end', async () => {
-    vi.useFakeTimers({ toFake: ['setInterval'] })
+    useFakeTimers('setInterval')
     const gate = createGate()
     let leave = (_: string): void => {}
     const events: string[] = []
@@ -27,7 +28,7 @@ describe('the gate around native code', () => {
     expect(events).toEqual(['out', 'closed'])
     expect(entered).toBe(false)
     expect(vi.getTimerCount()).toBe(1)
-    vi.useRealTimers()
+    useRealTimers()
   })
 })
 

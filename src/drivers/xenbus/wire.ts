@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 /**
  * The messages of xenstored, on its socket and on /dev/xen/xenbus alike. Source: `xen/include/public/io/xs_wire.h` and
  * `docs/misc/xenstore.txt` of Xen.

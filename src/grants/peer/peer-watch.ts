@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import { untilAborted } from '../../abort.js'
 import { GrantError } from '../../errors.js'

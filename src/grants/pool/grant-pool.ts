@@ -1,3 +1,4 @@
+import { clearInterval, setInterval } from 'node:timers'
 import { type InspectOptionsStylized, inspect } from 'node:util'
 import { threadId } from 'node:worker_threads'
 import { untilAborted } from '../../abort.js'

@@ -1,3 +1,4 @@
+import type { URL } from 'node:url'
 import { untilAborted } from '../../abort.js'
 import { published } from '../../diagnostics.js'
 import { GrantError } from '../../errors.js'

@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from 'node:timers'
 import { GrantError } from '../../errors.js'
 import type { Budget } from './budget.js'
 import type { ClientSession } from './client-session.js'

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers'
 import { MessagePort } from 'node:worker_threads'
 import * as Comlink from 'comlink'
 import { outcome } from '../../threads/service-worker.js'

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers'
 import { threadId } from 'node:worker_threads'
 import { PAGE_SIZE } from '../../abi.js'
 import type { GrantDevice } from '../../drivers/gntalloc/grant-device.js'

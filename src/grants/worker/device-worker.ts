@@ -1,3 +1,4 @@
+import process from 'node:process'
 import { MessagePort } from 'node:worker_threads'
 import { PAGE_SIZE } from '../../abi.js'
 import type { DeviceModule } from '../../drivers/gntalloc/grant-device.js'

@@ -1,3 +1,4 @@
+import { URL } from 'node:url'
 import type { DeviceDescriptor } from '../../drivers/descriptor.js'
 
 /** What every simulated device is opened with. */

@@ -1,4 +1,5 @@
 import { constants } from 'node:os'
+import process from 'node:process'
 import { GrantError, systemCallError } from '../../errors.js'
 import { BlockingConnection } from '../wire/blocking-connection.js'
 import type { OpenedReply } from '../wire/replies.js'

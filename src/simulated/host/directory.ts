@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { randomBytes } from 'node:crypto'
 import {
   accessSync,
@@ -10,6 +11,7 @@ import {
 } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import process from 'node:process'
 import { outOfRange } from '../../arguments.js'
 import { systemCallError } from '../../errors.js'
 import { files } from '../wire/protocol.js'

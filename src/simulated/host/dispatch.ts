@@ -1,3 +1,4 @@
+import type { Buffer } from 'node:buffer'
 import { GrantError } from '../../errors.js'
 import type { Session } from '../kernel/session.js'
 import { encode, errorToWire, type Message, protocolError } from '../wire/codec.js'

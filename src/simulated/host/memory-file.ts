@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import { constants } from 'node:os'
 import koffi from 'koffi'

@@ -1,5 +1,6 @@
 import { readFileSync, readlinkSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import process from 'node:process'
 import { files } from '../wire/protocol.js'
 
 /**

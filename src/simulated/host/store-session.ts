@@ -2,11 +2,17 @@ import type { Socket } from 'node:net'
 import { MAX_PAYLOAD, MessageReader, OversizeMessage, type StoreMessage } from '../../drivers/xenbus/wire.js'
 import { Refusal } from '../kernel/xenstore/refusal.js'
 import type { StoreClient } from '../kernel/xenstore/store-client.js'
-import type { StoreTransport, Xenstored } from '../kernel/xenstore/xenstored.js'
+import type { Hypervisor } from '../kernel/xenstore/store-domains.js'
+import type { Flavour } from '../kernel/xenstore/store-rules.js'
+import { type StoreTransport, Xenstored } from '../kernel/xenstore/xenstored.js'
 
 /** Bytes that may wait for a client before its requests do, and before it is taken for dead. */
 const PATIENCE = 1 << 20
 const MAX_WAITING = 64 << 20
+
+export function startXenstored(hypervisor: Hypervisor, flavour: Flavour): Xenstored {
+  return new Xenstored(hypervisor, flavour)
+}
 
 /**
  * Serves a client of the simulated xenstored until its connection closes. What it does wrong ends its own connection and
@@ -42,9 +48,16 @@ export function serveStore(daemon: Xenstored, domid: number, socket: Socket): vo
 
   const isTooSlow = () => socket.writableNeedDrain && outbox.bytes > PATIENCE
 
+  /** oxenstored carries out a request without a payload when more bytes come. */
+  const isHeldBack = () =>
+    daemon.flavour === 'ocaml' &&
+    requests.length === 1 &&
+    requests[0]!.payload.length === 0 &&
+    reader.incomplete === 0
+
   const work = () => {
-    while (requests.length > 0 && !isTooSlow()) daemon.receive(connection, requests.shift()!)
-    if (requests.length > 0) socket.pause()
+    while (requests.length > 0 && !isTooSlow() && !isHeldBack()) daemon.receive(connection, requests.shift()!)
+    if (requests.length > 0 && isTooSlow()) socket.pause()
     else if (broken) socket.destroy()
     else socket.resume()
   }

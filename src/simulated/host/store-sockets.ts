@@ -3,12 +3,13 @@ import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import type { Kernel } from '../kernel/kernel.js'
 import { storeSocket } from '../wire/protocol.js'
-import { serveStore } from './store-session.js'
 
 /** The sockets of the simulated xenstored: one for each domain that has been asked for its own. */
 export class StoreSockets {
   readonly #kernel: Kernel
   readonly #path: string
+  /** Each from the moment it is asked for; resolves when programs can connect. */
+  readonly #ready = new Map<number, Promise<void>>()
   readonly #servers = new Map<number, Server>()
 
   /** @param path the directory */
@@ -18,23 +19,13 @@ export class StoreSockets {
   }
 
   /**
-   * A first use of the domain. That of one that was destroyed refuses whoever connects.
+   * A first use of the domain. The socket of one that was destroyed refuses whoever connects.
    * @param done is called when programs can connect
    */
   open(domid: number, done: () => void): void {
-    const open = this.#servers.get(domid)
-    if (open?.listening) done()
-    else if (open !== undefined) open.once('listening', done)
-    else if (this.#kernel.domains.exists(domid)) {
-      this.#kernel.domains.running(domid, `opening the xenstore of domain ${domid}`)
-      const { daemon } = this.#kernel.store
-      const server = createServer((socket) => serveStore(daemon, domid, socket))
-      this.#servers.set(domid, server)
-      this.#listen(server, domid, done)
-    } else {
-      const server = createServer((socket) => socket.destroy())
-      this.#listen(server, domid, () => server.close(done))
-    }
+    const ready = this.#ready.get(domid) ?? this.#start(domid)
+    this.#ready.set(domid, ready)
+    void ready.then(done)
   }
 
   /** The domain has been destroyed. Its socket stays there, and refuses whoever connects. */
@@ -43,12 +34,30 @@ export class StoreSockets {
     this.#servers.delete(domid)
   }
 
+  async #start(domid: number): Promise<void> {
+    // Not with the rest of the host: it takes longer to load than many a program has use for a simulated Xen.
+    const { serveStore, startXenstored } = await import('./store-session.js')
+    if (!this.#kernel.domains.exists(domid)) {
+      const server = createServer((socket) => socket.destroy())
+      await this.#listen(server, domid)
+      server.close()
+      return
+    }
+    const daemon = this.#kernel.store.start(startXenstored)
+    this.#kernel.domains.running(domid, `opening the xenstore of domain ${domid}`)
+    const server = createServer((socket) => serveStore(daemon, domid, socket))
+    this.#servers.set(domid, server)
+    await this.#listen(server, domid)
+  }
+
   /** It gets its name when it listens: whoever sees it can connect. Nor does Node remove it then when it closes. */
-  #listen(server: Server, domid: number, done: () => void): void {
+  #listen(server: Server, domid: number): Promise<void> {
     const unnamed = join(this.#path, `new-${domid}`)
-    server.listen(unnamed, () => {
-      renameSync(unnamed, join(this.#path, storeSocket(domid)))
-      done()
+    return new Promise((resolve) => {
+      server.listen(unnamed, () => {
+        renameSync(unnamed, join(this.#path, storeSocket(domid)))
+        resolve()
+      })
     })
   }
 }

@@ -1,13 +1,14 @@
 import type { Domains } from './domains.js'
+import type { Hypervisor } from './xenstore/store-domains.js'
 import type { Flavour } from './xenstore/store-rules.js'
-import { Xenstored } from './xenstore/xenstored.js'
+import type { Xenstored } from './xenstore/xenstored.js'
 
 /** DOMID_FIRST_RESERVED: no domain has this number or a higher one. */
 const DOMAINS = 0x7ff0
 
 /**
- * The xenstored of the machine. It is there from its first use on. A domain is made in it, as the toolstack does, and then
- * introduced, when it is first used: one that had been used before, when the xenstored is.
+ * The xenstored of the machine. It is there from its first use on: most programs have none. A domain is made in it, as the
+ * toolstack does, and then introduced, when it is first used: one that had been used before, when the xenstored is.
  */
 export class MachineStore {
   readonly #domains: Domains
@@ -19,13 +20,13 @@ export class MachineStore {
     this.#flavour = flavour
   }
 
-  get daemon(): Xenstored {
-    if (this.#daemon === undefined) {
-      const exists = (domid: number) => domid < DOMAINS && this.#domains.exists(domid)
-      this.#daemon = new Xenstored({ exists }, this.#flavour)
-      this.#daemon.asToolstack((layout) => layout.makeDomain0())
-      for (const domid of this.#domains.inUse) this.domainUsed(domid)
-    }
+  /** @param create makes the one there is, if there is none yet. Its modules are loaded by then, and not before */
+  start(create: (hypervisor: Hypervisor, flavour: Flavour) => Xenstored): Xenstored {
+    if (this.#daemon !== undefined) return this.#daemon
+    const exists = (domid: number) => domid < DOMAINS && this.#domains.exists(domid)
+    this.#daemon = create({ exists }, this.#flavour)
+    this.#daemon.asToolstack((layout) => layout.makeDomain0())
+    for (const domid of this.#domains.inUse) this.domainUsed(domid)
     return this.#daemon
   }
 

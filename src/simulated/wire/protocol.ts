@@ -1,3 +1,4 @@
+import type { Buffer } from 'node:buffer'
 import { encode, errorFromWire, type Message, protocolError, type WireError } from './codec.js'
 import { type DomainProtocol, domainFaults } from './domain-protocol.js'
 import { type EvtchnProtocol, evtchnFaults } from './evtchn-protocol.js'

@@ -1,4 +1,5 @@
 // What a pool keeps alive, and when it scrubs: with grants that are no more than memory.
+
 import { threadId } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Grant } from '../../../src/grants/grant.js'
@@ -7,6 +8,7 @@ import { GrantPool } from '../../../src/grants/pool/grant-pool.js'
 import { PoolControl } from '../../../src/grants/pool/pool-control.js'
 import { checkPool, checkPoolHandle } from '../../../src/grants/pool/pool-options.js'
 import { InFlight } from '../../../src/pages/in-flight.js'
+import { useFakeTimers, useRealTimers } from '../../setup/fake-timers.js'
 
 const OTHER = threadId + 100
 
@@ -39,11 +41,11 @@ function setUp(count = 1, scrub = true) {
 
 describe('who waits for a grant', () => {
   beforeEach(() => {
-    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    useFakeTimers('setInterval', 'clearInterval')
   })
   afterEach(() => {
     expect(vi.getTimerCount(), 'intervals left').toBe(0)
-    vi.useRealTimers()
+    useRealTimers()
   })
 
   it('keeps the event loop alive, until there is one', async () => {

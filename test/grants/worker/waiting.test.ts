@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Op, ShareFlag } from '../../../dist/src/grants/grant-messages.js'
 import { startActor, turn } from '../../setup/actor.js'
 import { FakeDevice } from '../../setup/fake-device.js'
+import { useFakeTimers, useRealTimers } from '../../setup/fake-timers.js'
 
 const { wait } = ShareFlag
 
@@ -232,10 +233,10 @@ describe('the pages of each domain', () => {
 
 describe('the timer of who waits at the limit of the driver', () => {
   beforeEach(() => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    useFakeTimers('setTimeout', 'clearTimeout')
   })
   afterEach(() => {
-    vi.useRealTimers()
+    useRealTimers()
   })
 
   async function refused() {

@@ -32,6 +32,7 @@ export async function simulatedStore(xenstored) {
         home: '/local/domain/0',
         relative: `test-${number}`,
         maxPayload: 4096,
+        effort: 1,
         async domain(options) {
           const domid = next++
           const domain = xen.domain(domid)

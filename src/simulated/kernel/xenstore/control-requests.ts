@@ -1,3 +1,4 @@
+import type { Buffer } from 'node:buffer'
 import { countStrings, joinStrings, looseInteger, stringsOf } from './payload.js'
 import { Refusal } from './refusal.js'
 import { OK, type StoreHandler, type StoreRequest } from './store-request.js'
@@ -34,10 +35,23 @@ const COMMANDS: Record<string, { parameters: string; run: Command }> = {
 
 /** For the administrator; the text is for people. */
 export const control: StoreHandler = (request) => {
+  if (request.rules.flavour === 'c' && !request.connection.privileged) throw new Refusal('EACCES')
   if (countStrings(request.payload) === 0) throw new Refusal('EINVAL')
   const [name, ...parameters] = stringsOf(request.payload) as [string, ...string[]]
+  if (request.rules.flavour === 'ocaml') return controlOcaml(request, name, parameters)
   if (!Object.hasOwn(COMMANDS, name)) throw new Refusal('EINVAL')
   return COMMANDS[name]!.run(request, parameters)
+}
+
+/** oxenstored knows other commands, and answers OK to those it does not know. */
+function controlOcaml(
+  { store, rules, connection }: StoreRequest,
+  name: string,
+  [domid]: readonly string[],
+): Buffer {
+  if (!connection.privileged || name !== 'quota' || domid === undefined || !/^\d+$/.test(domid)) return OK
+  const owned = store.owned(Number(domid))
+  return joinStrings([`dom${domid} quota: ${owned > 0 ? `${owned}/${rules.quotas.nodes}` : 'not set'}`])
 }
 
 function quota(request: StoreRequest, [what, ...more]: readonly string[]): Buffer {

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { NodeAccess } from './node-access.js'
 import { domainPath } from './node-paths.js'
 import type { Permission } from './node-permissions.js'
@@ -6,7 +7,7 @@ import { Refusal } from './refusal.js'
 import type { Rules } from './store-rules.js'
 
 /** The toolstack: xl and libxl, in domain 0. */
-const TOOLSTACK = { domid: 0, privileged: true, target: undefined, nodes: 0 }
+const TOOLSTACK = { domid: 0, privileged: true, target: undefined }
 
 /** What the guest reads: permissions n0,rN. Relative to its folder; a folder has no value. */
 const READ_ONLY: readonly [path: string, value: (domid: number) => string][] = [

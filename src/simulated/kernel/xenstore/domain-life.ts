@@ -10,7 +10,7 @@ import type { WatchRegistry } from './watch-registry.js'
 
 const NOBODY_ELSE: readonly Permission[] = [{ domid: 0, read: false, write: false, ignored: false }]
 /** xenstored itself. */
-const ITSELF = { domid: 0, privileged: true, target: undefined, nodes: 0 }
+const ITSELF = { domid: 0, privileged: true, target: undefined }
 
 /** Connections and domains that come and go, and the events that tell of it. */
 export class DomainLife {
@@ -92,7 +92,9 @@ export class DomainLife {
     this.#end(domain)
     this.setTarget(domain, undefined)
     for (const holder of domain.holders) holder.target = undefined
-    if (domain.nodes > 0) this.#removeOwned('/', domain.domid)
+    if (this.#rules.knowsDomains) {
+      if (domain.nodes > 0) this.#removeOwned('/', domain.domid)
+    } else this.#forgetDomid('/', domain.domid)
     for (const [name, [first, ...others]] of this.#special)
       this.#special.set(name, [
         first!.domid === domain.domid ? { ...first!, domid: 0 } : first!,
@@ -128,7 +130,32 @@ export class DomainLife {
   }
 
   #tell(name: string): void {
-    this.#watches.tellSpecial(name, this.#special.get(name)!)
+    const node = this.#rules.flavour === 'ocaml' ? this.#store.read(`/${name}`) : undefined
+    this.#watches.tellSpecial(name, node?.permissions ?? this.#special.get(name)!)
+  }
+
+  /** As oxenstored does: nobody is told of the nodes, and no permission names the domain any more. */
+  #forgetDomid(path: string, domid: number): void {
+    const node = this.#store.read(path)!
+    const left: string[] = []
+    for (const name of node.children) {
+      const child = childPath(path, name)
+      if (this.#store.read(child)!.permissions[0]!.domid === domid) this.#drop(child)
+      else {
+        this.#forgetDomid(child, domid)
+        left.push(name)
+      }
+    }
+    const permissions = node.permissions.filter((entry, i) => i === 0 || entry.domid !== domid)
+    const childBytes = left.reduce((sum, name) => sum + name.length + 1, 0)
+    this.#store.store(path, { ...node, children: left, childBytes, permissions })
+  }
+
+  #drop(path: string): void {
+    const { children, permissions } = this.#store.read(path)!
+    for (const name of children) this.#drop(childPath(path, name))
+    this.#store.delete(path)
+    this.#store.count(permissions[0]!.domid, -1)
   }
 
   #removeOwned(path: string, domid: number): void {

@@ -42,9 +42,9 @@ export const getDomainPath: StoreHandler = ({ payload }) => {
   return joinStrings([domainPath(looseInteger(domid))])
 }
 
-export const isDomainIntroduced: StoreHandler = ({ store, payload }) => {
+export const isDomainIntroduced: StoreHandler = ({ store, payload, rules }) => {
   const text = onlyString(payload)
-  if (text === undefined) throw new Refusal('EINVAL')
+  if (text === undefined || (rules.flavour === 'ocaml' && !/^\d+$/.test(text))) throw new Refusal('EINVAL')
   const domid = looseInteger(text)
   return joinStrings([domid === DOMID_SELF || store.domains.introduced(domid) !== undefined ? 'T' : 'F'])
 }
@@ -55,9 +55,9 @@ function guestOf(request: StoreRequest): StoreDomain {
   return connected(request, domid)
 }
 
-function connected({ store }: StoreRequest, domid: number): StoreDomain {
+function connected({ store, rules }: StoreRequest, domid: number): StoreDomain {
   const domain = store.domains.introduced(domid)
-  if (domain === undefined) throw new Refusal('ENOENT')
+  if (domain === undefined) throw new Refusal(rules.flavour === 'c' ? 'ENOENT' : 'EINVAL')
   if (domain.dead) throw new Refusal('EINVAL')
   return domain
 }

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { baseName, childPath, isNodePath, parentOf, upwards } from './node-paths.js'
 import { type Identity, type Permission, Rights, rightsOf } from './node-permissions.js'
 import type { NodeView } from './node-view.js'
@@ -5,21 +6,15 @@ import { Refusal } from './refusal.js'
 import { type StoreNode, sizeOf, withChild, withoutChild } from './store-node.js'
 import type { Rules } from './store-rules.js'
 
-/** Who wants to do something. */
-export interface Caller extends Identity {
-  /** Nodes it owns already. */
-  readonly nodes: number
-}
-
 const NOTHING = Buffer.alloc(0)
 
 /** The tree as one caller may see and change it, in a transaction or not. Paths are absolute. */
 export class NodeAccess {
   readonly #view: NodeView
-  readonly #caller: Caller
+  readonly #caller: Identity
   readonly #rules: Rules
 
-  constructor(view: NodeView, caller: Caller, rules: Rules) {
+  constructor(view: NodeView, caller: Identity, rules: Rules) {
     this.#view = view
     this.#caller = caller
     this.#rules = rules
@@ -37,6 +32,7 @@ export class NodeAccess {
     if (!isNodePath(path, this.#rules.quotas.pathLength)) throw new Refusal('EINVAL')
     const node = this.#view.read(path)
     if (node !== undefined && (rightsOf(node.permissions, this.#caller) & rights) === rights) return node
+    if (!this.#rules.hidesAbsence) return new Refusal(node === undefined ? 'ENOENT' : 'EACCES')
     const above = this.#existing(parentOf(path))
     const known = (rightsOf(above.permissions, this.#caller) & rights) !== 0
     return new Refusal(node === undefined && known ? 'ENOENT' : 'EACCES')
@@ -44,6 +40,8 @@ export class NodeAccess {
 
   /** Writes a value, into a new node if there is none. @throws Refusal EINVAL, EACCES, ENOSPC */
   write(path: string, value: Buffer): void {
+    if (this.#rules.flavour === 'ocaml' && value.length > this.#rules.quotas.nodeSize)
+      throw new Refusal('E2BIG')
     const found = this.find(path, Rights.write)
     if (!(found instanceof Refusal)) this.#put(path, { ...found, value })
     else if (found.code === 'ENOENT') this.#create(path, value)
@@ -70,7 +68,10 @@ export class NodeAccess {
       if (found.code === 'ENOENT' && this.#view.read(parentOf(path)) !== undefined) return
       throw found
     }
-    if (path === '/') throw new Refusal('EINVAL')
+    if (path === '/') {
+      this.#removeAll(found)
+      return
+    }
     // A transaction may have read a node before its parent was removed outside, or its child. It cannot be committed then.
     const parent = this.#view.read(parentOf(path))
     if (parent === undefined) throw new Refusal('EINVAL')
@@ -89,7 +90,8 @@ export class NodeAccess {
     const node = this.get(path, Rights.write | Rights.owner)
     const before = node.permissions[0]!.domid
     const after = permissions[0]!.domid
-    if (!this.#caller.privileged && before !== after) throw new Refusal('EPERM')
+    if (!this.#caller.privileged && before !== after)
+      throw new Refusal(this.#rules.flavour === 'c' ? 'EPERM' : 'EACCES')
     this.#view.count(before, -1)
     this.#view.count(after, 1)
     try {
@@ -100,6 +102,14 @@ export class NodeAccess {
       throw error
     }
     this.#view.changed({ path, exact: false, previous: node.permissions })
+  }
+
+  /** Only oxenstored does. */
+  #removeAll(root: StoreNode): void {
+    if (this.#rules.flavour === 'c') throw new Refusal('EINVAL')
+    for (const name of root.children) this.#removeTree(`/${name}`, this.#view.read(`/${name}`)!, '/')
+    this.#put('/', { ...root, children: [], childBytes: 0 })
+    this.#view.changed({ path: '/', exact: true, node: root })
   }
 
   /** Everything below first, so that each node can still be seen when its watches are told. */
@@ -136,24 +146,27 @@ export class NodeAccess {
       missing.push(at)
     }
     if (parent === undefined) throw new Refusal('ENOENT')
+    if (!this.#rules.hidesAbsence && (rightsOf(parent.permissions, this.#caller) & Rights.write) === 0)
+      throw new Refusal('EACCES')
     this.#view.created()
     // From the bottom up, as xenstored does: what has been made is unmade when the rest fails.
     const made: string[] = []
     const permissions = this.#inherited(parent.permissions)
+    const owner = permissions[0]!.domid
     let child: string | undefined
     try {
       for (const at of missing) {
-        if (!this.#caller.privileged && this.#caller.nodes >= this.#rules.quotas.nodes)
+        if (!this.#caller.privileged && this.#view.owned(owner) >= this.#rules.quotas.nodes)
           throw new Refusal(this.#rules.tooMany)
         const empty = { value: NOTHING, children: [], childBytes: 0, permissions, generation: 0 }
         this.#put(at, child === undefined ? { ...empty, value } : withChild(empty, child))
-        this.#view.count(permissions[0]!.domid, 1)
+        this.#view.count(owner, 1)
         made.push(at)
         child = baseName(at)
       }
       this.#put(parentOf(missing.at(-1)!), withChild(parent, child!))
     } catch (error) {
-      for (const at of made) this.#unmake(at, permissions[0]!.domid)
+      for (const at of made) this.#unmake(at, owner)
       throw error
     }
   }
@@ -164,9 +177,8 @@ export class NodeAccess {
     this.#view.spoil()
   }
 
-  /** A guest owns what it creates. */
   #inherited(permissions: readonly Permission[]): readonly Permission[] {
-    if (this.#caller.privileged) return permissions
+    if (this.#caller.privileged || !this.#rules.creatorOwns) return permissions
     const [first, ...others] = permissions
     return [{ ...first!, domid: this.#caller.domid }, ...others]
   }
@@ -174,7 +186,7 @@ export class NodeAccess {
   /** @throws Refusal ENOSPC: too large for a guest */
   #put(path: string, node: StoreNode, limit?: 'of any size'): void {
     const generation = this.#view.touch(path)
-    const limited = limit === undefined && !this.#caller.privileged
+    const limited = limit === undefined && !this.#caller.privileged && this.#rules.flavour === 'c'
     if (limited && sizeOf(node) >= this.#rules.quotas.nodeSize) {
       this.#view.spoil()
       throw new Refusal('ENOSPC')

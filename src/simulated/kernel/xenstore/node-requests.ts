@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { MAX_PAYLOAD } from '../../../drivers/xenbus/wire.js'
 import { absolutePath, isSpecial } from './node-paths.js'
 import { formatPermission, type Permission, parsePermission, Rights, rightsOf } from './node-permissions.js'
@@ -6,14 +7,17 @@ import { Refusal } from './refusal.js'
 import { OK, type StoreHandler, type StoreRequest } from './store-request.js'
 
 /** Requests about nodes. */
-export const directory: StoreHandler = (request) =>
-  joinStrings(request.nodes.get(pathOf(request), Rights.read).children)
+export const directory: StoreHandler = (request) => {
+  const { children } = request.nodes.get(pathOf(request), Rights.read)
+  return joinStrings(request.rules.sorts ? [...children].sort() : children)
+}
 
 /** A piece of a long list: the generation of the node, then whole names; an empty one marks the end of the list. */
-export const directoryPart: StoreHandler = ({ nodes, connection, payload }) => {
+export const directoryPart: StoreHandler = (request) => {
+  const { nodes, payload } = request
   if (countStrings(payload) !== 2) throw new Refusal('EINVAL')
   const [path, offset] = stringsOf(payload) as [string, string]
-  const { children, generation } = nodes.get(absolutePath(path, connection.base), Rights.read)
+  const { children, generation } = nodes.get(nodePath(path, request), Rights.read)
   const list = joinStrings(children)
   const from = Math.min(looseInteger(offset), list.length)
   const head = joinStrings([`${generation}`])
@@ -27,10 +31,11 @@ export const directoryPart: StoreHandler = ({ nodes, connection, payload }) => {
 
 export const read: StoreHandler = (request) => request.nodes.get(pathOf(request), Rights.read).value
 
-export const write: StoreHandler = ({ nodes, connection, payload }) => {
+export const write: StoreHandler = (request) => {
+  const { nodes, payload } = request
   const end = payload.indexOf(0)
   if (end < 0) throw new Refusal('EINVAL')
-  const path = absolutePath(payload.toString('latin1', 0, end), connection.base)
+  const path = nodePath(payload.toString('latin1', 0, end), request)
   // A copy: the payload is a piece of a larger buffer, which it would keep alive.
   nodes.write(path, Buffer.from(payload.subarray(end + 1)))
   return OK
@@ -55,13 +60,14 @@ export const setPermissions: StoreHandler = (request) => {
   const { nodes, connection, payload, store, rules } = request
   const [path, ...entries] = stringsOf(payload)
   if (path === undefined || entries.length === 0) throw new Refusal('EINVAL')
-  if (!connection.privileged && entries.length > rules.quotas.permissions) throw new Refusal('ENOSPC')
+  if (rules.flavour === 'c' && !connection.privileged && entries.length > rules.quotas.permissions)
+    throw new Refusal('ENOSPC')
   const parsed = entries.map(parsePermission)
   if (!parsed.every((entry) => entry !== undefined)) throw new Refusal('EINVAL')
   const permissions = store.domains.mark(parsed)
   if (permissions[0]!.ignored) throw new Refusal('ENOENT')
-  if (isSpecial(path)) setSpecial(request, path, permissions)
-  else nodes.setPermissions(absolutePath(path, connection.base), permissions)
+  if (isSpecial(path) && rules.flavour === 'c') setSpecial(request, path, permissions)
+  else nodes.setPermissions(nodePath(path, request), permissions)
   return OK
 }
 
@@ -77,8 +83,14 @@ function setSpecial(
   life.setSpecialPermissions(name, permissions)
 }
 
-function pathOf({ payload, connection }: StoreRequest): string {
-  const path = onlyString(payload)
+function pathOf(request: StoreRequest): string {
+  const path = onlyString(request.payload)
   if (path === undefined) throw new Refusal('EINVAL')
-  return absolutePath(path, connection.base)
+  return nodePath(path, request)
+}
+
+/** In oxenstored the special events are nodes below the root. */
+function nodePath(path: string, { connection, rules }: StoreRequest): string {
+  const absolute = absolutePath(path, connection.base)
+  return isSpecial(absolute) && rules.flavour === 'ocaml' ? `/${absolute}` : absolute
 }

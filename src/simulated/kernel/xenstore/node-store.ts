@@ -2,10 +2,12 @@ import type { Change, NodeView } from './node-view.js'
 import { Refusal } from './refusal.js'
 import { type Hypervisor, StoreDomains } from './store-domains.js'
 import type { StoreNode } from './store-node.js'
+import type { Rules } from './store-rules.js'
 
 /** All nodes by their paths. Seen outside of transactions. */
 export class NodeStore implements NodeView {
-  readonly #nodes = new Map<string, StoreNode>()
+  #nodes = new Map<string, StoreNode>()
+  readonly #rules: Rules
   /** Who owns them, and whom permissions name. */
   readonly domains: StoreDomains
   readonly #tell: (change: Change) => void
@@ -13,14 +15,20 @@ export class NodeStore implements NodeView {
   #generation = 0
 
   /** @param tell is told of each change */
-  constructor(hypervisor: Hypervisor, tell: (change: Change) => void) {
-    this.domains = new StoreDomains(hypervisor, () => this.#generation)
+  constructor(hypervisor: Hypervisor, rules: Rules, tell: (change: Change) => void) {
+    this.domains = new StoreDomains(hypervisor, rules, () => this.#generation)
+    this.#rules = rules
     this.#tell = tell
   }
 
-  /** How many there are. */
-  get size(): number {
-    return this.#nodes.size
+  /** All of it as it is now. */
+  copy(): Map<string, StoreNode> {
+    return new Map(this.#nodes)
+  }
+
+  /** @param nodes from now on these */
+  replace(nodes: Map<string, StoreNode>): void {
+    this.#nodes = nodes
   }
 
   nextGeneration(): number {
@@ -44,10 +52,14 @@ export class NodeStore implements NodeView {
     this.#nodes.delete(path)
   }
 
+  owned(owner: number): number {
+    return this.domains.find(owner)?.nodes ?? 0
+  }
+
   count(owner: number, difference: number): void {
     const domain = this.domains.findExisting(owner)
-    if (domain === undefined) throw new Refusal('ENOMEM')
-    domain.nodes += difference
+    if (domain !== undefined) domain.nodes += difference
+    else if (this.#rules.knowsDomains) throw new Refusal('ENOMEM')
   }
 
   changed(change: Change): void {

@@ -1,3 +1,4 @@
+import type { Buffer } from 'node:buffer'
 import type { Permission } from './node-permissions.js'
 import type { StoreNode } from './store-node.js'
 
@@ -20,6 +21,8 @@ export interface NodeView {
   touch(path: string): number
   store(path: string, node: StoreNode): void
   delete(path: string): void
+  /** How many nodes a domain owns. */
+  owned(owner: number): number
   /** Nodes that a domain owns have become more or fewer. @throws Refusal ENOMEM: there is no such domain */
   count(owner: number, difference: number): void
   changed(change: Change): void
@@ -27,4 +30,22 @@ export interface NodeView {
   created(): void
   /** What was begun could not be finished: a transaction cannot be committed any more. */
   spoil(): void
+}
+
+/** A view of its own, until it is committed. */
+export interface StoreTransaction extends NodeView {
+  /**
+   * A request in it is about to be carried out.
+   * @throws Refusal EQUOTA: it is one too many
+   */
+  begin(): void
+  /** One has been, and was answered so. */
+  done(request: TransactionRequest, answer: string): void
+  /** @throws Refusal EAGAIN: to be repeated. ENOMEM, ENOSPC: something in it went too far */
+  commit(): void
+}
+
+export interface TransactionRequest {
+  readonly type: number
+  readonly payload: Buffer
 }

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { encodeMessage, Header, MessageType, type StoreMessage } from '../../../drivers/xenbus/wire.js'
 import { isSpecial } from './node-paths.js'
 import { joinStrings } from './payload.js'
@@ -31,13 +32,13 @@ export class Outbox {
   }
 
   /**
-   * An event that waits already is not sent twice, unless it is a special one.
    * @param limit bytes that may wait before an event is lost
+   * @param merge one that waits already is not sent twice, unless it is a special one
    */
-  event(path: string, token: string, limit: number): void {
+  event(path: string, token: string, limit: number, merge: boolean): void {
     const payload = joinStrings([path, token])
     const key = payload.toString('latin1')
-    if (!isSpecial(path) && this.#events.has(key)) return
+    if (merge && !isSpecial(path) && this.#events.has(key)) return
     if (this.#bytes + Header.size + payload.length >= limit) return
     this.#events.add(key)
     this.#put(encodeMessage({ type: MessageType.watchEvent, requestId: 0, transactionId: 0, payload }))

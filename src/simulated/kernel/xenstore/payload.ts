@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 /**
  * What requests carry. Text is decoded as latin1, one character for each byte, so that whatever a client sends comes back
  * as it was sent.

@@ -1,8 +1,8 @@
-import type { Caller } from './node-access.js'
 import { domainPath } from './node-paths.js'
+import type { Identity } from './node-permissions.js'
+import type { StoreTransaction } from './node-view.js'
 import type { Outbox } from './outbox.js'
 import type { StoreDomain } from './store-domains.js'
-import type { StoreTransaction } from './store-transaction.js'
 
 export interface Watch {
   readonly connection: StoreClient
@@ -16,7 +16,7 @@ export interface Watch {
 }
 
 /** A connection to xenstored: of a program next to it, or of a domain. */
-export class StoreClient implements Caller {
+export class StoreClient implements Identity {
   /** Undefined for a program next to xenstored. */
   readonly domain: StoreDomain | undefined
   readonly outbox: Outbox
@@ -42,10 +42,6 @@ export class StoreClient implements Caller {
 
   get target(): number | undefined {
     return this.domain?.target?.domid
-  }
-
-  get nodes(): number {
-    return this.domain?.nodes ?? 0
   }
 
   /** Below which its relative paths are. */

@@ -1,5 +1,6 @@
 import type { Permission } from './node-permissions.js'
 import type { StoreNode } from './store-node.js'
+import type { Rules } from './store-rules.js'
 
 /** What xenstored asks the hypervisor. */
 export interface Hypervisor {
@@ -32,12 +33,14 @@ export class StoreDomain {
 
 export class StoreDomains {
   readonly #hypervisor: Hypervisor
+  readonly #rules: Rules
   readonly #generation: () => number
   readonly #known = new Map<number, StoreDomain>()
 
   /** @param generation of the store now */
-  constructor(hypervisor: Hypervisor, generation: () => number) {
+  constructor(hypervisor: Hypervisor, rules: Rules, generation: () => number) {
     this.#hypervisor = hypervisor
+    this.#rules = rules
     this.#generation = generation
   }
 
@@ -68,7 +71,8 @@ export class StoreDomains {
   }
 
   /** Entries that name no domain there is now will not count for a later one of that number. */
-  mark(permissions: readonly Permission[]): Permission[] {
+  mark(permissions: readonly Permission[]): readonly Permission[] {
+    if (!this.#rules.knowsDomains) return permissions
     return permissions.map((entry) => ({ ...entry, ignored: this.findExisting(entry.domid) === undefined }))
   }
 
@@ -76,7 +80,8 @@ export class StoreDomains {
   current(node: StoreNode): StoreNode {
     const stale = (entry: Permission, i: number) =>
       i > 0 && !entry.ignored && !this.#isAsOld(entry.domid, node.generation)
-    if (node.permissions.length === 1 || !node.permissions.some(stale)) return node
+    if (!this.#rules.knowsDomains || node.permissions.length === 1 || !node.permissions.some(stale))
+      return node
     const permissions = node.permissions.map((entry, i) =>
       stale(entry, i) ? { ...entry, ignored: true } : entry,
     )

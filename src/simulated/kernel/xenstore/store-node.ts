@@ -1,3 +1,4 @@
+import type { Buffer } from 'node:buffer'
 import type { Permission } from './node-permissions.js'
 
 /** A node as it was at some time: changing one puts another in its place. */

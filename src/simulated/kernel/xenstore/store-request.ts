@@ -1,9 +1,10 @@
+import { Buffer } from 'node:buffer'
 import type { DomainLife } from './domain-life.js'
 import type { NodeAccess } from './node-access.js'
 import type { NodeStore } from './node-store.js'
+import type { StoreTransaction } from './node-view.js'
 import type { StoreClient } from './store-client.js'
 import type { Rules } from './store-rules.js'
-import type { StoreTransaction } from './store-transaction.js'
 import type { WatchRegistry } from './watch-registry.js'
 
 /** What there is to work on. */
@@ -12,6 +13,7 @@ export interface StoreState {
   readonly watches: WatchRegistry
   readonly life: DomainLife
   readonly rules: Rules
+  newTransaction(connection: StoreClient): StoreTransaction
 }
 
 /** A request that is being carried out. */

@@ -28,6 +28,20 @@ export interface Rules {
   /** What tells that the domain has too many nodes or transactions, and too many watches. */
   readonly tooMany: ErrorName
   readonly tooManyWatches: ErrorName
+  /** What answers a request in a transaction that there is not. */
+  readonly noTransaction: ErrorName
+  /** Who may not see the parent of a node is not told whether it is there. */
+  readonly hidesAbsence: boolean
+  /** A guest owns what it creates; otherwise it belongs to the owner of its parent. */
+  readonly creatorOwns: boolean
+  /** Permissions are for domains that exist when they are set, and for no later ones with their numbers. */
+  readonly knowsDomains: boolean
+  /** The events of a request come before its reply. */
+  readonly eventsFirst: boolean
+  /** An event that has not been sent yet is not sent twice. */
+  readonly mergesEvents: boolean
+  /** Lists are in alphabetical order; otherwise in that of creation. */
+  readonly sorts: boolean
 }
 
 const DEFAULTS: Quotas = {
@@ -43,7 +57,18 @@ const DEFAULTS: Quotas = {
 }
 
 export function rulesOf(flavour: Flavour): Rules {
-  if (flavour === 'c') return { flavour, quotas: { ...DEFAULTS }, tooMany: 'ENOSPC', tooManyWatches: 'E2BIG' }
-  const quotas = { ...DEFAULTS, watches: 100, pathLength: 1024 }
-  return { flavour, quotas, tooMany: 'EQUOTA', tooManyWatches: 'EQUOTA' }
+  const isC = flavour === 'c'
+  return {
+    flavour,
+    quotas: isC ? { ...DEFAULTS } : { ...DEFAULTS, watches: 100, pathLength: 1024 },
+    tooMany: isC ? 'ENOSPC' : 'EQUOTA',
+    tooManyWatches: isC ? 'E2BIG' : 'EQUOTA',
+    noTransaction: isC ? 'ENOENT' : 'EIO',
+    hidesAbsence: isC,
+    creatorOwns: isC,
+    knowsDomains: isC,
+    eventsFirst: isC,
+    mergesEvents: isC,
+    sorts: !isC,
+  }
 }

@@ -1,8 +1,9 @@
-import { parentOf, upwards } from './node-paths.js'
+import { baseName, isSpecial, parentOf, upwards } from './node-paths.js'
 import { type Permission, Rights, rightsOf } from './node-permissions.js'
 import type { Change } from './node-view.js'
 import type { StoreClient, Watch } from './store-client.js'
 import type { StoreNode } from './store-node.js'
+import type { Flavour } from './store-rules.js'
 
 /** An event on its way to the connection of a watch. */
 export interface WatchEvent {
@@ -60,14 +61,30 @@ export class WatchRegistry {
     this.#send(watch, watch.path)
   }
 
-  /** A change of nodes. Told are those who may read the node or its parent. */
-  tellChange(change: Change): void {
+  /**
+   * A change of nodes. Told are those who may read the node or its parent.
+   * @param flavour oxenstored tells of no change of the root itself, and of what is removed also those who watch what has
+   *   never been below it
+   */
+  tellChange(change: Change, flavour: Flavour): void {
+    if (flavour === 'ocaml') {
+      if (change.node !== undefined) this.#tellAbsent(change.path, change.node)
+      if (change.path === '/') return
+    }
     const permitted = new Map<StoreClient, boolean>()
     for (const watch of this.#affected(change)) {
       const { connection } = watch
       const may = permitted.get(connection) ?? this.#maySee(connection, change)
       permitted.set(connection, may)
       if (may) this.#send(watch, change.path)
+    }
+  }
+
+  #tellAbsent(path: string, { children, permissions }: StoreNode): void {
+    for (const [below, watches] of this.#byPath) {
+      if (isSpecial(below) || below === '/' || parentOf(below) !== path) continue
+      if (children.includes(baseName(below))) continue
+      for (const watch of watches) if (canRead(permissions, watch.connection)) this.#send(watch, below)
     }
   }
 

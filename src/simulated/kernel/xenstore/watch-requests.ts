@@ -21,8 +21,9 @@ export const watch: StoreHandler = (request) => {
 }
 
 export const unwatch: StoreHandler = (request) => {
-  const { watches, connection } = request
+  const { watches, connection, rules } = request
   const [path, token] = pathAndToken(request)
+  if (path === '' && rules.flavour === 'ocaml') throw new Refusal('EINVAL')
   const found = watches.find(connection, absolutePath(path, connection.base), token)
   if (found === undefined) throw new Refusal('ENOENT')
   watches.remove(found)
@@ -36,7 +37,8 @@ export const resetWatches: StoreHandler = ({ watches, connection }) => {
   return OK
 }
 
-function pathAndToken({ payload }: StoreRequest): [path: string, token: string] {
-  if (countStrings(payload) !== 2) throw new Refusal('EINVAL')
+function pathAndToken({ payload, rules }: StoreRequest): [path: string, token: string] {
+  const wrong = countStrings(payload) !== 2 || (rules.flavour === 'ocaml' && payload.at(-1) !== 0)
+  if (wrong) throw new Refusal('EINVAL')
   return stringsOf(payload) as [string, string]
 }

@@ -1,4 +1,6 @@
+import { Buffer } from 'node:buffer'
 import { MAX_PAYLOAD, MessageType, type StoreMessage } from '../../../drivers/xenbus/wire.js'
+import { CheckedTransaction } from './checked-transaction.js'
 import { control } from './control-requests.js'
 import { DefaultLayout } from './default-layout.js'
 import { DomainLife } from './domain-life.js'
@@ -6,9 +8,11 @@ import * as domains from './domain-requests.js'
 import { NodeAccess } from './node-access.js'
 import * as nodes from './node-requests.js'
 import { NodeStore } from './node-store.js'
+import type { StoreTransaction, TransactionRequest } from './node-view.js'
 import { Outbox } from './outbox.js'
 import { joinStrings } from './payload.js'
 import { Refusal } from './refusal.js'
+import { ReplayedTransaction } from './replayed-transaction.js'
 import { StoreClient } from './store-client.js'
 import type { Hypervisor } from './store-domains.js'
 import type { StoreHandler, StoreRequest, StoreState } from './store-request.js'
@@ -23,10 +27,12 @@ interface RequestKind {
   readonly privileged?: true
   /** The transaction in its header is not looked at. */
   readonly outsideTransactions?: true
+  /** oxenstored does not know it. */
+  readonly onlyC?: true
 }
 
 const KINDS = new Map<number, RequestKind>([
-  [MessageType.control, { run: control, privileged: true }],
+  [MessageType.control, { run: control }],
   [MessageType.directory, { run: nodes.directory }],
   [MessageType.read, { run: nodes.read }],
   [MessageType.getPerms, { run: nodes.getPermissions }],
@@ -45,8 +51,21 @@ const KINDS = new Map<number, RequestKind>([
   [MessageType.resume, { run: domains.resume, privileged: true }],
   [MessageType.setTarget, { run: domains.setTarget, privileged: true }],
   [MessageType.resetWatches, { run: watches.resetWatches }],
-  [MessageType.directoryPart, { run: nodes.directoryPart }],
+  [MessageType.directoryPart, { run: nodes.directoryPart, onlyC: true }],
 ])
+
+/** The nodes from the start, each with its children. */
+const FIRST_NODES: Record<Flavour, readonly (readonly [path: string, ...children: string[]])[]> = {
+  c: [['/', 'tool'], ['/tool', 'xenstored'], ['/tool/xenstored']],
+  ocaml: [
+    ['/', 'tool', 'local', '@introduceDomain', '@releaseDomain'],
+    ['/tool', 'xenstored'],
+    ['/tool/xenstored'],
+    ['/local'],
+    ['/@introduceDomain'],
+    ['/@releaseDomain'],
+  ],
+}
 
 /** What the transport of a connection offers. */
 export interface StoreTransport {
@@ -58,23 +77,32 @@ export interface StoreTransport {
 
 /** xenstored, without its sockets and rings: requests in, replies and events into the outboxes of connections. */
 export class Xenstored {
+  readonly flavour: Flavour
   readonly #state: StoreState
   /** Of the request that is being carried out. */
   #events: WatchEvent[] = []
 
   constructor(hypervisor: Hypervisor, flavour: Flavour = 'c') {
+    this.flavour = flavour
     const rules = rulesOf(flavour)
-    const store: NodeStore = new NodeStore(hypervisor, (change) => registry.tellChange(change))
+    const store: NodeStore = new NodeStore(hypervisor, rules, (change) =>
+      registry.tellChange(change, flavour),
+    )
     const registry = new WatchRegistry(
       (path) => store.read(path),
       (event) => this.#events.push(event),
     )
-    this.#state = { store, watches: registry, rules, life: new DomainLife(store, registry, rules) }
+    this.#state = {
+      store,
+      watches: registry,
+      rules,
+      life: new DomainLife(store, registry, rules),
+      newTransaction: (connection) => this.#newTransaction(connection),
+    }
     this.#state.store.domains.findExisting(0)!.introduced = true
     const permissions = [{ domid: 0, read: false, write: false, ignored: false }]
-    for (const [path, child] of [['/', 'tool'], ['/tool', 'xenstored'], ['/tool/xenstored']] as const) {
-      const children = child === undefined ? [] : [child]
-      const childBytes = child === undefined ? 0 : child.length + 1
+    for (const [path, ...children] of FIRST_NODES[flavour]) {
+      const childBytes = children.reduce((sum, name) => sum + name.length + 1, 0)
       const generation = store.nextGeneration()
       store.store(path, { value: Buffer.alloc(0), children, childBytes, permissions, generation })
       store.count(0, 1)
@@ -102,18 +130,18 @@ export class Xenstored {
   /** Carries out a request and answers it. */
   receive(connection: StoreClient, message: StoreMessage): void {
     const { type, requestId, transactionId } = message
-    const head = { requestId, transactionId }
+    const { eventsFirst } = this.#state.rules
+    const outside = this.flavour === 'ocaml' && KINDS.get(type)?.outsideTransactions
+    const head = { requestId, transactionId: outside ? 0 : transactionId }
     let reply: StoreMessage
     try {
-      const payload = this.#run(connection, message)
-      if (payload.length > MAX_PAYLOAD) throw new Refusal('E2BIG')
-      reply = { ...head, type, payload }
+      reply = { ...head, type, payload: this.#run(connection, message) }
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       reply = { ...head, type: MessageType.error, payload: joinStrings([error.code]) }
     }
-    // The event that tells of a new watch is the only one that comes after its reply.
-    if (type !== MessageType.watch) this.#deliver()
+    // The event that tells of a new watch comes after its reply in any case.
+    if (eventsFirst && type !== MessageType.watch) this.#deliver()
     connection.outbox.reply(reply)
     this.#deliver()
   }
@@ -160,17 +188,39 @@ export class Xenstored {
 
   #run(connection: StoreClient, { type, transactionId: id, payload }: StoreMessage): Buffer {
     const kind = KINDS.get(type)
-    if (kind === undefined) throw new Refusal('ENOSYS')
+    if (kind === undefined || (kind.onlyC && this.flavour !== 'c')) throw new Refusal('ENOSYS')
     if (kind.privileged && !connection.privileged) throw new Refusal('EACCES')
-    let transaction: StoreRequest['transaction']
-    if (id !== 0 && !kind.outsideTransactions) {
-      const view = connection.transactions.get(id)
-      if (view === undefined) throw new Refusal('ENOENT')
-      transaction = { id, view }
-    }
+    if (id === 0 || kind.outsideTransactions) return this.#carryOut(kind, connection, payload, undefined)
+    const view = connection.transactions.get(id)
+    if (view === undefined) throw new Refusal(this.#state.rules.noTransaction)
+    view.begin()
+    const answer = attempt(() => this.#carryOut(kind, connection, payload, { id, view }))
+    view.done({ type, payload }, textOf(answer))
+    if (answer instanceof Refusal) throw answer
+    return answer
+  }
+
+  #carryOut(
+    { run }: RequestKind,
+    connection: StoreClient,
+    payload: Buffer,
+    transaction: StoreRequest['transaction'],
+  ): Buffer {
     const { store, rules } = this.#state
-    const access = new NodeAccess(transaction?.view ?? store, connection, rules)
-    return kind.run({ ...this.#state, connection, payload, transaction, nodes: access })
+    const nodes = new NodeAccess(transaction?.view ?? store, connection, rules)
+    const answer = run({ ...this.#state, connection, payload, transaction, nodes })
+    // oxenstored sends a list of any length to programs on its socket.
+    const limited = rules.flavour === 'c' || connection.domain !== undefined
+    if (limited && answer.length > MAX_PAYLOAD) throw new Refusal('E2BIG')
+    return answer
+  }
+
+  #newTransaction(connection: StoreClient): StoreTransaction {
+    const { store, rules } = this.#state
+    if (rules.flavour === 'c') return new CheckedTransaction(store, rules, connection.privileged)
+    const repeat = (view: StoreTransaction, { type, payload }: TransactionRequest) =>
+      textOf(attempt(() => this.#carryOut(KINDS.get(type)!, connection, payload, { id: 0, view })))
+    return new ReplayedTransaction(store, rules, connection.privileged, repeat)
   }
 
   #deliver(): void {
@@ -178,7 +228,7 @@ export class Xenstored {
     this.#events = []
     for (const { connection, path, token } of events) {
       if (!this.#state.life.connections.has(connection)) continue
-      connection.outbox.event(path, token, this.#memoryOf(connection))
+      connection.outbox.event(path, token, this.#memoryOf(connection), this.#state.rules.mergesEvents)
     }
   }
 
@@ -186,4 +236,17 @@ export class Xenstored {
   #memoryOf(connection: StoreClient): number {
     return connection.privileged ? Number.POSITIVE_INFINITY : this.#state.rules.quotas.memory
   }
+}
+
+function attempt(act: () => Buffer): Buffer | Refusal {
+  try {
+    return act()
+  } catch (error) {
+    if (error instanceof Refusal) return error
+    throw error
+  }
+}
+
+function textOf(answer: Buffer | Refusal): string {
+  return answer instanceof Refusal ? `error ${answer.code}` : answer.toString('latin1')
 }

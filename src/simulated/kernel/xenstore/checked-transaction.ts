@@ -1,6 +1,6 @@
 import type { Permission } from './node-permissions.js'
 import type { NodeStore } from './node-store.js'
-import type { Change, NodeView } from './node-view.js'
+import type { Change, StoreTransaction } from './node-view.js'
 import { Refusal } from './refusal.js'
 import { ABSENT, type StoreNode } from './store-node.js'
 import type { Rules } from './store-rules.js'
@@ -21,7 +21,7 @@ interface Touched {
  * A transaction of xenstored: it fails if any node that it has touched has changed meanwhile, read or written, present or
  * not. Every write reads first.
  */
-export class StoreTransaction implements NodeView {
+export class CheckedTransaction implements StoreTransaction {
   readonly #store: NodeStore
   readonly #rules: Rules
   readonly #privileged: boolean
@@ -71,6 +71,11 @@ export class StoreTransaction implements NodeView {
     this.#get(path).node = undefined
   }
 
+  /** As it was before. */
+  owned(owner: number): number {
+    return this.#store.owned(owner)
+  }
+
   count(owner: number, difference: number): void {
     this.#counts.set(owner, (this.#counts.get(owner) ?? 0) + difference)
   }
@@ -88,7 +93,10 @@ export class StoreTransaction implements NodeView {
     this.#spoiled = true
   }
 
-  /** @throws Refusal EAGAIN: to be repeated. ENOMEM, ENOSPC: something in it went too far */
+  begin(): void {}
+
+  done(): void {}
+
   commit(): void {
     if (this.#spoiled) throw new Refusal('ENOMEM')
     this.#checkCounts()
