@@ -49,7 +49,7 @@ export default [
   },
   {
     file: 'src/xenstore/pending-request.ts',
-    find: "if (this.#onAbort) this.request.signal?.removeEventListener('abort', this.#onAbort)",
+    find: 'this.#takeBack?.()',
     replace: '',
     tests: abort,
     breaks: 'each request leaves a listener on its signal',
@@ -119,7 +119,7 @@ export default [
   },
   {
     file: 'src/xenstore/watch-stream.ts',
-    find: "this.#signal?.removeEventListener('abort', this.#abort)",
+    find: 'this.#takeBack?.()',
     replace: '',
     tests: watch,
     breaks: 'each watch leaves a listener on its signal',
@@ -133,15 +133,15 @@ export default [
   },
   {
     file: 'src/xenstore/transactions.ts',
-    find: 'if (signal?.aborted && error === signal.reason) throw error\n',
-    replace: '\n',
+    find: 'if (signal?.aborted && error === signal.reason) throw error\n      this.#slots',
+    replace: 'this.#slots',
     tests: ['test/xenstore/transaction.test.ts', 'test/xenstore/abort.test.ts'],
     breaks: 'a slot is given back twice: more transactions are open than there may be',
   },
   {
     file: 'src/xenstore/transactions.ts',
-    find: '} finally {\n      this.#slots.give()\n    }',
-    replace: '} finally {\n    }',
+    find: 'finally {\n      this.#slots.give()\n    }',
+    replace: 'finally {\n    }',
     tests: transaction,
     breaks: 'after some transactions none can be begun',
   },
@@ -154,7 +154,7 @@ export default [
   },
   {
     file: 'src/xenstore/transactions.ts',
-    find: 'if (conflict && !aborted) return { conflict }',
+    find: 'if (conflict) return { conflict }',
     replace: '',
     tests: transaction,
     breaks: 'a transaction that xenstored has forgotten is not tried again',
@@ -195,14 +195,14 @@ export default [
     breaks: 'a new domain has the rights of the one that had its number before',
   },
   {
-    file: 'src/simulated/kernel/xenstore/store-transaction.ts',
+    file: 'src/simulated/kernel/xenstore/checked-transaction.ts',
     find: '!== generation) throw',
     replace: '=== -1) throw',
     tests: transactions,
     breaks: 'a transaction is committed over what others have written',
   },
   {
-    file: 'src/simulated/kernel/xenstore/store-transaction.ts',
+    file: 'src/simulated/kernel/xenstore/checked-transaction.ts',
     find: "if (this.#spoiled) throw new Refusal('ENOMEM')",
     replace: '',
     tests: ['test/simulated/xenstore/quotas.test.ts', 'test/simulated/xenstore/transactions.test.ts'],
