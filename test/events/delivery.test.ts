@@ -90,6 +90,20 @@ describe('delivery', () => {
     expect(errors).toEqual(['EFAULT', 'EFAULT'])
   })
 
+  it('tries it again by itself once more for each time that something fires', async () => {
+    const { log, delivery } = setUp(1, 2)
+    for (let round = 0; round < 3; round++) {
+      delivery.fired([1])
+      await checkPhase()
+      for (let failures = 0; failures < 2; failures++) {
+        delivery.failed('unmask', failure('EFAULT'), [1])
+        await checkPhase()
+      }
+    }
+    // After the first round what has failed goes with the port that fires.
+    expect(log).toEqual(['unmask 1', 'unmask 1', 'unmask 1 1', 'unmask 1', 'unmask 1 1', 'unmask 1'])
+  })
+
   it('wakes and unmasks everybody after an overflow, also who is being bound', async () => {
     const { log, delivery, errors, channels, add } = setUp(1, 2)
     const { overflows } = delivery

@@ -5,6 +5,7 @@ import mapping from './lists/mapping.mjs'
 import simulated from './lists/simulated.mjs'
 import threads from './lists/threads.mjs'
 import worker from './lists/worker.mjs'
+import xenstore from './lists/xenstore.mjs'
 
 /**
  * @typedef Mutant
@@ -17,4 +18,13 @@ import worker from './lists/worker.mjs'
  */
 
 /** @type {Mutant[]} */
-export const mutants = [...fill, ...grants, ...worker, ...mapping, ...threads, ...simulated, ...cli]
+export const mutants = [
+  ...fill,
+  ...grants,
+  ...worker,
+  ...mapping,
+  ...threads,
+  ...simulated,
+  ...xenstore,
+  ...cli,
+]

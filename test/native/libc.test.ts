@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, readlinkSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import {
   addressOf,
@@ -63,7 +63,9 @@ describe('the C library', () => {
   })
 
   it('puts a file in the place of a pipe of which only the reading end is open', () => {
+    const descriptors = readdirSync('/proc/self/fd').length
     const pipe = readingPipe()
+    expect(readdirSync('/proc/self/fd').length).toBe(descriptors + 1)
     expect(readlinkSync(`/proc/self/fd/${pipe}`)).toMatch(/^pipe:/)
     const fd = openSync('/dev/zero', 'r')
     replaceDescriptor(fd, pipe)

@@ -1,5 +1,5 @@
 // The line to a service, with the service in this thread.
-import { EventEmitter } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import type { MessagePort } from 'node:worker_threads'
 import * as Comlink from 'comlink'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -23,8 +23,12 @@ class FakeThread extends EventEmitter {
 type Methods = { double(n: number): { value: number }; fail(): { error: object }; hang(): Promise<never> }
 
 let ends: MessagePort[] = []
-afterEach(() => {
+afterEach(async () => {
+  // The other end closes a moment later, and would be counted until then.
+  const closed = ends.map((port) => once(port, 'close'))
   for (const port of ends) port.close()
+  await Promise.all(closed)
+  await new Promise((resolve) => setTimeout(resolve))
   ends = []
 })
 

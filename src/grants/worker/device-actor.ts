@@ -63,7 +63,7 @@ export class DeviceActor {
     // A limit of -1 means none to the driver.
     const left =
       limit === undefined || limit < 0 ? Infinity : Math.max(1, limit - this.#reserve - statusRoom(limit))
-    const room = tableRoom(tableCapacity, headroom) - this.#reserve
+    const room = Math.max(1, tableRoom(tableCapacity, headroom) - this.#reserve)
     this.#budget = new Budget(maxPages ?? left, maxPagesPerDomain ?? Infinity, room)
     this.#releasing = new Releasing(this.#device, options.scrub)
     this.#leases = new Leases(this.#records, this.#releasing, this.#budget, options.onError)

@@ -165,10 +165,16 @@ describe('headroom', () => {
     await one.share(7, 1)
   })
 
-  it('that is larger than the table leaves at least one entry', async () => {
-    const { client } = startActor(new FakeDevice({ limit: 63 }), { headroom: 1_000_000 })
-    const one = client()
-    await one.share(7, 1)
-    await expect(one.share(7, 1)).rejects.toMatchObject({ reason: 'grant-table' })
-  })
+  it.each([63, undefined])(
+    'larger than the table leaves one entry, besides the reserve (limit %s)',
+    async (limit) => {
+      const { client } = startActor(new FakeDevice({ ...(limit && { limit }) }), { headroom: 1_000_000 })
+      const one = client()
+      await one.share(7, 1)
+      await expect(one.share(7, 1)).rejects.toMatchObject({
+        reason: 'grant-table',
+        message: expect.stringContaining(' 0 entries are left'),
+      })
+    },
+  )
 })

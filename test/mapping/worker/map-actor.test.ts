@@ -1,7 +1,9 @@
 // The owner of the mapping device, over a device of this test's.
 import { describe, expect, it } from 'vitest'
+import { createPageBuffer } from '../../../dist/src/drivers/page-buffer.js'
 import type { MapRequest } from '../../../dist/src/mapping/map-messages.js'
 import { MapActor } from '../../../dist/src/mapping/worker/map-actor.js'
+import { MAP_ANONYMOUS, MAP_PRIVATE, mmap, munmap, PROT_READ } from '../../../dist/src/native/libc.js'
 import { FakeMapDevice } from '../../setup/fake-map-device.js'
 
 const PAGE = 4096
@@ -41,6 +43,26 @@ describe('a mapping with a status page', () => {
     expect([...new Uint8Array(page!).subarray(9, 13)]).toEqual([0, 1, 1, 0])
     const [statusAt, dataAt] = [...pages.keys()]
     expect([statusAt! > dataAt!, buffer.byteLength]).toEqual([true, 2 * PAGE])
+  })
+
+  it('has the status above the data also where there is room above it by then', () => {
+    const { device, actor } = setUp()
+    const room = { length: 64 * PAGE, prot: PROT_READ, flags: MAP_PRIVATE | MAP_ANONYMOUS, what: 'room' }
+    const above = mmap(room)
+    // Holes in which the status page would lie above that.
+    const holes = [createPageBuffer(1)]
+    while (holes.at(-1)!.address > above) holes.push(createPageBuffer(1))
+    const addresses: number[] = []
+    const map = device.mmap.bind(device)
+    device.mmap = (index, count, writable, over) => {
+      map(index, count, writable, over)
+      addresses.push(over.address)
+      // Linux puts new memory as high as there is room.
+      if (addresses.length === 1) munmap(above, room.length)
+    }
+    actor.map(request([8, 9], { status }))
+    expect(above).toBeGreaterThan(addresses[0]!)
+    expect(addresses[1]).toBeLessThan(addresses[0]!)
   })
 
   it('without a port asks for no event', () => {

@@ -214,6 +214,13 @@ export default [
     breaks: 'the last page of the budget is never granted',
   },
   {
+    file: 'src/grants/worker/device-actor.ts',
+    find: 'Math.max(1, tableRoom(tableCapacity, headroom) - this.#reserve)',
+    replace: 'tableRoom(tableCapacity, headroom) - this.#reserve',
+    tests: enospc,
+    breaks: 'the reserve takes what a large headroom has left: less than nothing is left for grants',
+  },
+  {
     file: 'src/grants/worker/budget.ts',
     find: 'Math.max(1, capacity - headroom)',
     replace: 'capacity - headroom',
