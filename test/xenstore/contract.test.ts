@@ -10,7 +10,9 @@ interface Place {
 const load = (name: string) => import(new URL(name, import.meta.url).href)
 const { storeContract, runIn }: StoreContract = await load('./contract/all.mjs')
 const { nativeStore }: { nativeStore(): Promise<Place> } = await load('./contract/native-world.mjs')
-const { simulatedStore }: { simulatedStore(xenstored: 'c' | 'ocaml'): Promise<Place> } = await load(
+const {
+  simulatedStore,
+}: { simulatedStore(xenstored: 'c' | 'ocaml', way?: 'socket' | 'device'): Promise<Place> } = await load(
   './contract/simulated-world.mjs',
 )
 const { whyNot }: { whyNot(): string | undefined } = await load('../xenstored/daemon.mjs')
@@ -52,4 +54,5 @@ function contract(
 
 contract('a store on the xenstored of Xen 4.17, run natively', nativeStore, whyNot())
 contract('a store on the simulated xenstored', () => simulatedStore('c'))
+contract('a store on the simulated /dev/xen/xenbus', () => simulatedStore('c', 'device'))
 contract('a store on the simulated oxenstored', () => simulatedStore('ocaml'), undefined, NOT_OXENSTORED)
