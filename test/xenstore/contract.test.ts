@@ -11,7 +11,9 @@ const { storeContract, runIn }: StoreContract = await load('./contract/all.mjs')
 const { nativeStore }: { nativeStore(options: object): Promise<Place> } = await load(
   './contract/native-world.mjs',
 )
-const { simulatedStore }: { simulatedStore(xenstored: 'c' | 'ocaml'): Promise<Place> } = await load(
+const {
+  simulatedStore,
+}: { simulatedStore(xenstored: 'c' | 'ocaml', way?: 'socket' | 'device'): Promise<Place> } = await load(
   './contract/simulated-world.mjs',
 )
 const { whyNot }: { whyNot(rules: string): string | undefined } = await load('../xenstored/daemon.mjs')
@@ -37,6 +39,12 @@ const places = [
     reason: whyNot('ox'),
   },
   { name: 'the simulated xenstored', offers: all, start: () => simulatedStore('c'), reason: undefined },
+  {
+    name: 'the simulated /dev/xen/xenbus',
+    offers: all,
+    start: () => simulatedStore('c', 'device'),
+    reason: undefined,
+  },
   {
     name: 'the simulated oxenstored',
     offers: ['domain 0'],
