@@ -10,6 +10,7 @@ const benchmarks = [
   'startup',
   'memory',
   'busy-main',
+  'xenstore',
 ]
 const only = process.argv.slice(2)
 let failed = 0

@@ -7,6 +7,7 @@ import { doctor } from './doctor.js'
 import { map } from './map.js'
 import { notify } from './notify.js'
 import { share } from './share.js'
+import { storeCommand } from './store.js'
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
   version: string
@@ -72,6 +73,8 @@ program
   .option('--count <number>', 'end after so many events', integer)
   .option('--device <path>', 'event channel device', evtchn.path)
   .action(notify)
+
+program.addCommand(storeCommand())
 
 program
   .command('doctor')

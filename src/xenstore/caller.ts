@@ -1,3 +1,4 @@
+import { Header } from '../drivers/xenbus/wire.js'
 import type { StoreConnection } from './store-connection.js'
 import { protocolError, type Subject } from './store-error.js'
 
@@ -5,14 +6,12 @@ import { protocolError, type Subject } from './store-error.js'
 export interface Caller {
   /** Bytes after the header that a request can have. */
   readonly maxPayload: number
-  /** @returns what follows the header of the reply. @throws XenStoreError; the signal's reason */
-  call(subject: Subject, request: CallRequest): Promise<Buffer>
-}
-
-export interface CallRequest {
-  type: number
-  payload: Buffer
-  signal: AbortSignal | undefined
+  /**
+   * @param message made by {@link strings}
+   * @returns what follows the header of the reply
+   * @throws XenStoreError; the signal's reason
+   */
+  call(subject: Subject, type: number, message: Buffer, signal: AbortSignal | undefined): Promise<Buffer>
 }
 
 /** Requests outside any transaction. */
@@ -28,15 +27,27 @@ export class StoreCaller implements Caller {
     return this.#connection.maxPayload
   }
 
-  call(subject: Subject, { type, payload, signal }: CallRequest): Promise<Buffer> {
-    return this.#connection.request({ type, payload, transactionId: 0, subject, lane: this.#lane, signal })
+  call(subject: Subject, type: number, message: Buffer, signal: AbortSignal | undefined): Promise<Buffer> {
+    return this.#connection.request({ type, message, transactionId: 0, subject, lane: this.#lane, signal })
   }
 }
 
-/** Each string with a final NUL. All of them are ASCII: paths, tokens, numbers. */
+/** A request but for its header, for which it has room: strings, each with a final NUL. All are ASCII: paths, tokens, numbers. */
 export function strings(...texts: readonly string[]): Buffer {
-  return Buffer.from(`${texts.join('\0')}\0`, 'latin1')
+  return withBytes(texts.join('\0'), NOTHING)
 }
+
+/** The same, of one string and whatever bytes after its NUL. */
+export function withBytes(text: string, bytes: Uint8Array): Buffer {
+  const end = Header.size + text.length
+  const message = Buffer.allocUnsafe(end + 1 + bytes.byteLength)
+  message.write(text, Header.size, 'latin1')
+  message[end] = 0
+  if (bytes.byteLength > 0) message.set(bytes, end + 1)
+  return message
+}
+
+const NOTHING = new Uint8Array()
 
 /** @throws XenStoreError for anything but the OK of xenstored */
 export function expectOk(answer: Buffer, subject: Subject): void {

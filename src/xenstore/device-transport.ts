@@ -1,6 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { existsSync } from 'node:fs'
+import { pause } from '../abort.js'
+import { xenbus } from '../drivers/catalogue.js'
 import type { DeviceDescriptor } from '../drivers/descriptor.js'
-import { encodeMessage, Header, MessageType, type StoreMessage } from '../drivers/xenbus/wire.js'
+import { Header, MessageType, type StoreMessage, setHeader } from '../drivers/xenbus/wire.js'
 import { GrantError } from '../errors.js'
 import { DeviceThread } from '../threads/device-thread.js'
 import { fromEnvelope } from '../threads/envelope.js'
@@ -90,11 +92,10 @@ export class DeviceTransport implements StoreTransport {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    const given = new AbortController()
-    const ended = this.#thread.close({ type: 'close' } satisfies StoreControl)
-    const late = delay(PATIENCE_MS, undefined, { signal: given.signal }).catch(() => {})
-    await Promise.race([ended, late])
-    given.abort()
+    const over = new AbortController()
+    const late = pause(PATIENCE_MS, over.signal).catch(() => {})
+    await Promise.race([this.#thread.close({ type: 'close' } satisfies StoreControl), late])
+    over.abort()
     this.#thread.unref()
   }
 
@@ -113,10 +114,9 @@ export class DeviceTransport implements StoreTransport {
   #probe(): void {
     if (this.#probing) return
     this.#probing = true
-    const payload = strings('0')
-    this.#queue(
-      encodeMessage({ type: MessageType.getDomainPath, requestId: PROBE, transactionId: 0, payload }),
-    )
+    const request = strings('0')
+    setHeader(request, MessageType.getDomainPath, PROBE, 0)
+    this.#queue(request)
   }
 
   #receive(message: StoreMessage): void {
@@ -141,5 +141,29 @@ export class DeviceTransport implements StoreTransport {
 
 /** As xenstored would have said it. */
 function refusedBy({ requestId, code }: { requestId: number; code: string }): StoreMessage {
-  return { type: MessageType.error, requestId, transactionId: 0, payload: strings(code) }
+  return { type: MessageType.error, requestId, transactionId: 0, payload: Buffer.from(code) }
+}
+
+/** Where the kernel's file was before there was a device, and still is without devtmpfs. */
+const OLD_DEVICE = '/proc/xen/xenbus'
+
+/** @throws XenStoreError, as {@link DeviceTransport.open} */
+export function openDevice(path: string, signal: AbortSignal | undefined): Promise<DeviceTransport> {
+  const module = xenbus.implementation
+  return DeviceTransport.open({ module, options: { path }, path, simulated: false }, signal)
+}
+
+/** This domain's. @param before why there is nothing better, for the error that there is nothing at all */
+export async function openOwnDevice(
+  before: XenStoreError,
+  signal: AbortSignal | undefined,
+): Promise<DeviceTransport> {
+  const path = !existsSync(xenbus.path) && existsSync(OLD_DEVICE) ? OLD_DEVICE : xenbus.path
+  try {
+    return await openDevice(path, signal)
+  } catch (error) {
+    if (!(error instanceof XenStoreError)) throw error
+    const message = `${error.message}. Before that: ${before.message}`
+    throw new XenStoreError(error.code, message, { operation: 'open', path, cause: error })
+  }
 }

@@ -16,8 +16,7 @@ export async function listChildren(
 ): Promise<string[]> {
   const subject = { operation: 'list', path }
   try {
-    const answer = await caller.call(subject, { type: MessageType.directory, payload: strings(path), signal })
-    return stringsOf(answer, subject)
+    return stringsOf(await caller.call(subject, MessageType.directory, strings(path), signal), subject)
   } catch (error) {
     if (codeOf(error) !== 'E2BIG') throw error
     return await listParts(caller, subject, error, signal)
@@ -52,8 +51,8 @@ async function tryParts(
   let generation: string | undefined
   let offset = 0
   for (;;) {
-    const payload = strings(subject.path, String(offset))
-    const answer = await caller.call(subject, { type: MessageType.directoryPart, payload, signal })
+    const message = strings(subject.path, String(offset))
+    const answer = await caller.call(subject, MessageType.directoryPart, message, signal)
     const end = answer.indexOf(0)
     const names = answer.subarray(end + 1)
     if (end < 1 || names.at(-1) !== 0)

@@ -26,6 +26,7 @@ export class DomainStream implements DomainWatch {
   readonly #signal: AbortSignal | undefined
   readonly #events: WatchStream
   #known: ReadonlySet<number> | undefined
+  #last: Promise<unknown> = Promise.resolve()
 
   constructor(context: WatchContext, caller: Caller, signal: AbortSignal | undefined) {
     this.#caller = caller
@@ -33,7 +34,14 @@ export class DomainStream implements DomainWatch {
     this.#events = new WatchStream(context, ['@introduceDomain', '@releaseDomain'], signal)
   }
 
-  async next(): Promise<IteratorResult<DomainsChange, undefined>> {
+  /** One at a time: two that looked at once could tell of the same change. */
+  next(): Promise<IteratorResult<DomainsChange, undefined>> {
+    const next = this.#last.then(() => this.#next())
+    this.#last = next.catch(() => {})
+    return next
+  }
+
+  async #next(): Promise<IteratorResult<DomainsChange, undefined>> {
     for (;;) {
       const { done } = await this.#events.next()
       if (done) return { done: true, value: undefined }

@@ -1,5 +1,5 @@
 import { MessageType } from '../drivers/xenbus/wire.js'
-import { type Caller, type CallRequest, expectOk, strings, textOf } from './caller.js'
+import { type Caller, expectOk, strings, textOf } from './caller.js'
 import { parseInteger } from './numbers.js'
 import type { StoreConnection } from './store-connection.js'
 import { describe, protocolError, type Subject, XenStoreError } from './store-error.js'
@@ -31,7 +31,7 @@ export class OpenTransaction implements Caller {
     const answer = await connection.request({
       type: MessageType.transactionStart,
       // An empty payload would leave oxenstored waiting for more.
-      payload: strings(''),
+      message: strings(''),
       transactionId: 0,
       subject: { operation: 'transaction' },
       lane: {},
@@ -54,12 +54,17 @@ export class OpenTransaction implements Caller {
     return this.#ended
   }
 
-  async call(subject: Subject, { type, payload, signal }: CallRequest): Promise<Buffer> {
+  async call(
+    subject: Subject,
+    type: number,
+    message: Buffer,
+    signal: AbortSignal | undefined,
+  ): Promise<Buffer> {
     const own = { ...subject, transaction: this.#id }
     if (this.#ended)
       throw new XenStoreError('ERR_GRANTS_CLOSED', `${describe(own)}: the transaction has ended already`, own)
     const transactionId = this.#id
-    return this.#connection.request({ type, payload, transactionId, subject: own, lane: this.#lane, signal })
+    return this.#connection.request({ type, message, transactionId, subject: own, lane: this.#lane, signal })
   }
 
   /**
@@ -72,7 +77,7 @@ export class OpenTransaction implements Caller {
     const subject = { operation: 'transaction', transaction: this.#id }
     const answer = await this.#connection.request({
       type: MessageType.transactionEnd,
-      payload: strings(commit ? 'T' : 'F'),
+      message: strings(commit ? 'T' : 'F'),
       transactionId: this.#id,
       subject,
       lane: this.#lane,

@@ -1,14 +1,10 @@
-import { stat } from 'node:fs/promises'
+import { statSync } from 'node:fs'
 import { invalidArgType } from '../arguments.js'
-import { xenbus } from '../drivers/catalogue.js'
 import { type StoreDescriptor, storeDescriptor } from '../drivers/xenbus/store-device.js'
 import { SocketTransport } from './socket-transport.js'
 import { XenStoreError } from './store-error.js'
 import type { StoreStandIn } from './store-options.js'
 import type { StoreTransport } from './transport.js'
-
-/** Where the kernel's file was before there was a device, and still is without devtmpfs. */
-const OLD_DEVICE = '/proc/xen/xenbus'
 
 /**
  * @param path as for XenStore.open
@@ -29,33 +25,31 @@ export async function openTransport(
 async function openDefault(signal: AbortSignal | undefined): Promise<StoreTransport> {
   const { XENSTORED_PATH: named, XENSTORED_RUNDIR: folder } = process.env
   if (named) return openPath(named, signal)
-  let first: unknown
+  let refused: XenStoreError
   try {
-    return await openPath(`${folder || '/run/xenstored'}/socket`, signal)
+    return await SocketTransport.open(`${folder || '/run/xenstored'}/socket`, signal)
   } catch (error) {
     if (!(error instanceof XenStoreError)) throw error
-    first = error
+    refused = error
   }
-  const device = (await exists(xenbus.path)) || !(await exists(OLD_DEVICE)) ? xenbus.path : OLD_DEVICE
-  try {
-    return await openPath(device, signal)
-  } catch (error) {
-    if (!(error instanceof XenStoreError)) throw error
-    const message = `${error.message}. Before that: ${(first as Error).message}`
-    throw new XenStoreError(error.code, message, { operation: 'open', path: device, cause: error })
-  }
+  const { openOwnDevice } = await device()
+  return openOwnDevice(refused, signal)
 }
 
-/** What the file is decides, not its name. */
+/** What the file is decides, not its name. What is not there may be either: then the name has to do. */
 async function openPath(path: string, signal: AbortSignal | undefined): Promise<StoreTransport> {
-  const device = await stat(path).then(
-    (found) => !found.isSocket(),
-    // Whoever opens it says why it cannot be, and what to do: it is a device if its name says so.
-    () => path === xenbus.path || path === OLD_DEVICE,
-  )
-  signal?.throwIfAborted()
-  if (!device) return SocketTransport.open(path, signal)
-  return openDescriptor({ module: xenbus.implementation, options: { path }, path, simulated: false }, signal)
+  if (isSocket(path)) return SocketTransport.open(path, signal)
+  const { openDevice } = await device()
+  return openDevice(path, signal)
+}
+
+function isSocket(path: string): boolean {
+  try {
+    return statSync(path).isSocket()
+  } catch {
+    // Whoever opens it says why that cannot be, and what to do.
+    return !/^\/(?:dev|proc)\/xen\//.test(path)
+  }
 }
 
 async function openDescriptor(
@@ -63,14 +57,11 @@ async function openDescriptor(
   signal: AbortSignal | undefined,
 ): Promise<StoreTransport> {
   if ('socket' in descriptor) return SocketTransport.open(descriptor.socket, signal)
-  // Only now: it starts threads, which a socket needs none of.
-  const { DeviceTransport } = await import('./device-transport.js')
+  const { DeviceTransport } = await device()
   return DeviceTransport.open(descriptor, signal)
 }
 
-function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  )
+/** Loaded only now: it starts a thread and knows of all devices, and a socket needs none of that. */
+function device(): Promise<typeof import('./device-transport.js')> {
+  return import('./device-transport.js')
 }

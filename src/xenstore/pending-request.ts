@@ -1,10 +1,12 @@
+import { offAbort, onAbort } from '../abort.js'
 import { MessageType, type StoreMessage } from '../drivers/xenbus/wire.js'
 import { refusal } from './refusals.js'
 import { protocolError, type Subject, unanswered, type XenStoreError } from './store-error.js'
 
 export interface StoreRequest {
   type: number
-  payload: Buffer
+  /** With room for the header, see `strings`. */
+  message: Buffer
   transactionId: number
   subject: Subject
   /** Requests of one lane are sent in order; lanes take turns. */
@@ -26,13 +28,13 @@ export class PendingRequest {
   readonly answer: Promise<Buffer>
   /** In ticks of the connection's clock; negative while it has not been sent. */
   sentAt = -1
-  #resolve: (answer: Buffer) => void = () => {}
-  #reject: (error: unknown) => void = () => {}
+  #resolve!: (answer: Buffer) => void
+  #reject!: (error: unknown) => void
   #aborted = false
   #onAbort: (() => void) | undefined
 
-  /** @param onAbort called once if the caller stops waiting before the end */
-  constructor(request: StoreRequest, onAbort: () => void) {
+  /** @param owner told once if the caller stops waiting before the end */
+  constructor(request: StoreRequest, owner: { release(): void }) {
     this.request = request
     this.answer = new Promise((resolve, reject) => {
       this.#resolve = resolve
@@ -43,9 +45,9 @@ export class PendingRequest {
     this.#onAbort = () => {
       this.#aborted = true
       this.#reject(signal.reason)
-      onAbort()
+      owner.release()
     }
-    signal.addEventListener('abort', this.#onAbort, { once: true })
+    onAbort(signal, this.#onAbort)
   }
 
   get aborted(): boolean {
@@ -83,7 +85,7 @@ export class PendingRequest {
   }
 
   #end(): void {
-    if (this.#onAbort) this.request.signal?.removeEventListener('abort', this.#onAbort)
+    if (this.#onAbort) offAbort(this.request.signal!, this.#onAbort)
     this.#onAbort = undefined
   }
 }

@@ -27,11 +27,8 @@ export async function isIntroduced(
   subject: Subject,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const payload = strings(String(domid))
-  const answer = textOf(
-    await caller.call(subject, { type: MessageType.isDomainIntroduced, payload, signal }),
-    subject,
-  )
+  const message = strings(String(domid))
+  const answer = textOf(await caller.call(subject, MessageType.isDomainIntroduced, message, signal), subject)
   if (answer === 'T' || answer === 'F') return answer === 'T'
   throw protocolError('xenstored answers neither T nor F', subject)
 }

@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
-import { untilAborted } from '../abort.js'
+import { pause, untilAborted } from '../abort.js'
 import { MAX_PAYLOAD } from '../drivers/xenbus/wire.js'
 import { readMessages } from './incoming.js'
 import { XenStoreError } from './store-error.js'
@@ -65,7 +64,7 @@ export class SocketTransport implements StoreTransport {
         if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || tried >= CONNECT_TRIES)
           throw openFailure(path, error as NodeJS.ErrnoException)
       }
-      await untilAborted(delay(Math.random() * CONNECT_PAUSE_MS), signal)
+      await pause(Math.random() * CONNECT_PAUSE_MS, signal)
     }
   }
 

@@ -1,4 +1,4 @@
-import { encodeMessage, MAX_PAYLOAD, MessageType, type StoreMessage } from '../drivers/xenbus/wire.js'
+import { MAX_PAYLOAD, MessageType, type StoreMessage, setHeader } from '../drivers/xenbus/wire.js'
 import { FairQueue } from './fair-queue.js'
 import { PendingRequest, type StoreRequest } from './pending-request.js'
 import { closedError, protocolError, XenStoreError } from './store-error.js'
@@ -70,7 +70,7 @@ export class StoreConnection {
       request.late?.(undefined)
       return Promise.reject(signal.reason)
     }
-    const pending = new PendingRequest(request, () => this.release())
+    const pending = new PendingRequest(request, this)
     if (this.#lost) {
       pending.fail(this.#lost)
       return pending.answer
@@ -97,12 +97,13 @@ export class StoreConnection {
   }
 
   #send(pending: PendingRequest): void {
-    const { type, payload, transactionId } = pending.request
+    const { type, message, transactionId } = pending.request
     const requestId = this.#freeId()
     pending.sentAt = this.#ticks
     this.#sent.set(requestId, pending)
     if (!this.#clock && this.#period > 0) this.#startClock()
-    this.#transport.send(encodeMessage({ type, requestId, transactionId, payload }))
+    setHeader(message, type, requestId, transactionId)
+    this.#transport.send(message)
   }
 
   #sendNext(): void {

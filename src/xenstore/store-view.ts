@@ -1,6 +1,6 @@
 import { checkOptions, checkSignal, invalidArgType, invalidArgValue } from '../arguments.js'
-import { MessageType } from '../drivers/xenbus/wire.js'
-import { type Caller, expectOk, strings, stringsOf } from './caller.js'
+import { Header, MessageType } from '../drivers/xenbus/wire.js'
+import { type Caller, expectOk, strings, stringsOf, withBytes } from './caller.js'
 import { listChildren } from './directory.js'
 import { parseInteger } from './numbers.js'
 import { checkPath, checkWatchPath, childOf } from './paths.js'
@@ -75,8 +75,7 @@ export class StoreView {
     if (typeof value !== 'string' && !(value instanceof Uint8Array))
       throw invalidArgType('value', 'of type string or an instance of Buffer or Uint8Array', value)
     const bytes = typeof value === 'string' ? Buffer.from(value, 'utf8') : value
-    const payload = Buffer.concat([strings(path), bytes])
-    await this.#do({ operation: 'write', path }, MessageType.write, payload, options)
+    await this.#do({ operation: 'write', path }, MessageType.write, withBytes(path, bytes), options)
   }
 
   /** Makes the node, empty, and its missing parents. One that exists is left as it is. */
@@ -136,38 +135,35 @@ export class StoreView {
     options?: RequestOptions,
   ): Promise<void> {
     checkWatchPath(path)
-    const payload = strings(path, ...encodePermissions(permissions))
+    const message = strings(path, ...encodePermissions(permissions))
     const subject = { operation: 'setPermissions', path }
     const signal = signalOf(options)
     if (path.startsWith('@') && !(await isPrivileged(this.#caller, subject, signal))) {
-      const message = `${describe(subject)}: only domain 0 may, and this request of a guest's ends xenstored 4.17 (EACCES)`
-      throw new XenStoreError('EACCES', message, subject)
+      const text = `${describe(subject)}: only domain 0 may, and this request of a guest's ends xenstored 4.17 (EACCES)`
+      throw new XenStoreError('EACCES', text, subject)
     }
-    await this.#do(subject, MessageType.setPerms, payload, signal && { signal })
+    await this.#do(subject, MessageType.setPerms, message, signal && { signal })
   }
 
-  async #ask(
-    operation: string,
-    path: string,
-    type: number,
-    options: RequestOptions | undefined,
-  ): Promise<Buffer> {
-    return this.#caller.call({ operation, path }, { type, payload: strings(path), signal: signalOf(options) })
+  /** @throws TypeError, as its callers do: within them */
+  #ask(operation: string, path: string, type: number, options: RequestOptions | undefined): Promise<Buffer> {
+    return this.#caller.call({ operation, path }, type, strings(path), signalOf(options))
   }
 
   async #do(
     subject: Subject,
     type: number,
-    payload: Buffer,
+    message: Buffer,
     options: RequestOptions | undefined,
   ): Promise<void> {
     const signal = signalOf(options)
     const { maxPayload } = this.#caller
-    if (payload.length > maxPayload) {
-      const text = `${describe(subject)}: takes ${payload.length} bytes with its path, and a message to this xenstored has at most ${maxPayload}. Split it over several nodes`
+    const length = message.length - Header.size
+    if (length > maxPayload) {
+      const text = `${describe(subject)}: takes ${length} bytes with its path, and a message to this xenstored has at most ${maxPayload}. Split it over several nodes`
       throw Object.assign(new RangeError(text), { code: 'ERR_OUT_OF_RANGE' })
     }
-    expectOk(await this.#caller.call(subject, { type, payload, signal }), subject)
+    expectOk(await this.#caller.call(subject, type, message, signal), subject)
   }
 }
 

@@ -1,6 +1,5 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
-import { setTimeout as delay } from 'node:timers/promises'
-import { untilAborted } from '../abort.js'
+import type { AsyncLocalStorage } from 'node:async_hooks'
+import { pause, untilAborted } from '../abort.js'
 import { OpenTransaction } from './open-transaction.js'
 import { Slots } from './slots.js'
 import type { StoreConnection } from './store-connection.js'
@@ -31,7 +30,7 @@ export class Transactions {
   readonly #connection: StoreConnection
   readonly #slots: Slots
   /** The transaction that the code that runs belongs to. */
-  readonly #within = new AsyncLocalStorage<OpenTransaction>()
+  #within: AsyncLocalStorage<OpenTransaction> | undefined
   #running = 0
 
   /** @param count open at once at most: xenstored allows a domain only so many, of all its programs */
@@ -45,6 +44,9 @@ export class Transactions {
     retries: number,
     signal: AbortSignal | undefined,
   ): Promise<T> {
+    // Loaded with the first transaction, which many programs never begin.
+    const { AsyncLocalStorage } = await import('node:async_hooks')
+    this.#within ??= new AsyncLocalStorage()
     if (this.#within.getStore()?.ended === false)
       throw new XenStoreError(
         'EBUSY',
@@ -71,7 +73,7 @@ export class Transactions {
       if ('value' in attempt) return attempt.value
       const { conflict } = attempt
       if (tried >= retries) throw givenUp(conflict, tried + 1)
-      await untilAborted(delay(pause(performance.now() - started, tried)), signal)
+      await pause(pauseAfter(performance.now() - started, tried), signal)
     }
   }
 
@@ -90,11 +92,7 @@ export class Transactions {
       if (error instanceof XenStoreError && BUSY.has(error.code)) return { conflict: error }
       throw error
     }
-    try {
-      return await this.#work(open, work, signal)
-    } finally {
-      this.#slots.give()
-    }
+    return this.#work(open, work, signal)
   }
 
   async #work<T>(
@@ -106,33 +104,36 @@ export class Transactions {
     try {
       signal?.throwIfAborted()
       const view = new StoreView(open)
-      const working = this.#within.run(open, async () => work(view))
+      const working = this.#within!.run(open, async () => work(view))
       // When the signal comes first, nobody else waits for its end.
       working.catch(() => {})
       value = await untilAborted(working, signal)
     } catch (error) {
+      const undoing = this.#end(open, false)
+      // The caller waits for nothing any more, not even for that.
+      if (signal?.aborted && error === signal.reason) throw error
+      const refused = await undoing
       // What it was thrown for may be what a forgotten transaction looks like: nothing is there.
-      const undone = await outcome(open.end(false))
-      const aborted = signal?.aborted === true && error === signal.reason
-      const conflict = undone && FORGOTTEN.has(undone.code) ? undone : ownConflict(error)
-      if (conflict && !aborted) return { conflict }
+      const conflict = refused && FORGOTTEN.has(refused.code) ? refused : ownConflict(error)
+      if (conflict) return { conflict }
       throw error
     }
-    const refused = await outcome(open.end(true))
+    const refused = await this.#end(open, true)
     if (!refused) return { value }
     if (refused.code === 'EAGAIN' || FORGOTTEN.has(refused.code)) return { conflict: refused }
     throw refused
   }
-}
 
-/** @returns the error, when it is xenstored's or the connection's */
-async function outcome(end: Promise<void>): Promise<XenStoreError | undefined> {
-  try {
-    await end
-    return undefined
-  } catch (error) {
-    if (error instanceof XenStoreError) return error
-    throw error
+  /** Gives its slot back. @returns why it was refused */
+  async #end(open: OpenTransaction, commit: boolean): Promise<XenStoreError | undefined> {
+    try {
+      await open.end(commit)
+      return undefined
+    } catch (error) {
+      return error as XenStoreError
+    } finally {
+      this.#slots.give()
+    }
   }
 }
 
@@ -144,7 +145,7 @@ function ownConflict(error: unknown): XenStoreError | undefined {
 }
 
 /** At random, so that those who were in conflict do not meet again; longer where an attempt takes longer. */
-function pause(attemptMs: number, tried: number): number {
+function pauseAfter(attemptMs: number, tried: number): number {
   const most = Math.max(1, attemptMs) * 2 ** Math.min(tried, MAX_DOUBLINGS)
   return Math.random() * Math.min(MAX_PAUSE_MS, most)
 }

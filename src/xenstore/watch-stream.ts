@@ -1,3 +1,4 @@
+import { offAbort, onAbort } from '../abort.js'
 import { Marks } from './marks.js'
 import type { StoreConnection } from './store-connection.js'
 import { unanswered, type XenStoreError } from './store-error.js'
@@ -90,7 +91,7 @@ export class WatchStream implements StoreWatch {
     else if (lost) this.#fail(unanswered(lost, { operation: 'watch', path: this.#paths[0] }, false))
     else {
       this.#state = 'open'
-      this.#signal?.addEventListener('abort', this.#abort, { once: true })
+      if (this.#signal) onAbort(this.#signal, this.#abort)
       for (const path of this.#paths) this.#context.watches.subscribe(path, this.#subscriber)
     }
   }
@@ -137,7 +138,7 @@ export class WatchStream implements StoreWatch {
       this.#end().then(waiter.resolve, waiter.reject)
     }
     if (!subscribed) return
-    this.#signal?.removeEventListener('abort', this.#abort)
+    if (this.#signal) offAbort(this.#signal, this.#abort)
     const { watches } = this.#context
     const ends = this.#paths.map((path) => watches.unsubscribe(path, this.#subscriber))
     this.#ended = Promise.all(ends).then(() => {})

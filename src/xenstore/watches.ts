@@ -95,7 +95,7 @@ export class Watches {
 
   async #request(operation: string, type: number, { path, token }: SharedWatch): Promise<void> {
     const subject = { operation, path }
-    const request = { type, payload: strings(path, token), transactionId: 0, subject, lane: this.#lane }
+    const request = { type, message: strings(path, token), transactionId: 0, subject, lane: this.#lane }
     expectOk(await this.#connection.request(request), subject)
   }
 

@@ -72,7 +72,7 @@ export class XenStore extends StoreView {
     const subject = { operation: 'domid', path }
     let value: Buffer
     try {
-      value = await this.#caller.call(subject, { type: MessageType.read, payload: strings(path), signal })
+      value = await this.#caller.call(subject, MessageType.read, strings(path), signal)
     } catch (error) {
       // Domain 0's is written by a service that need not have run.
       const absent = error instanceof XenStoreError && error.code === 'ENOENT'
@@ -89,11 +89,8 @@ export class XenStore extends StoreView {
     checkDomid('domid', domid)
     const signal = signalOf(options)
     const subject = { operation: 'domainPath' }
-    const payload = strings(String(domid))
-    return textOf(
-      await this.#caller.call(subject, { type: MessageType.getDomainPath, payload, signal }),
-      subject,
-    )
+    const message = strings(String(domid))
+    return textOf(await this.#caller.call(subject, MessageType.getDomainPath, message, signal), subject)
   }
 
   /**

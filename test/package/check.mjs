@@ -23,6 +23,7 @@ try {
     'dist/src/index.d.ts',
     'dist/workers/device.js',
     'dist/workers/filler.js',
+    'dist/workers/store.js',
   ]) {
     check(paths.includes(path), `${path} is missing from the package`)
   }
@@ -44,6 +45,7 @@ try {
     join(folder, 'consumer', 'use.mts'),
     `import { type Grant, GrantClient, GrantError, GrantServer, type SliceFunction } from 'xen-grants'
 import { SimulatedXen } from 'xen-grants/simulated'
+import { type StoreChange, type StoreView, XenStore, XenStoreError } from 'xen-grants/xenstore'
 export async function use(): Promise<number> {
   const xen = await SimulatedXen.create({ limit: 5 })
   const server: GrantServer = await GrantServer.open({ device: xen })
@@ -52,12 +54,19 @@ export async function use(): Promise<number> {
   await GrantClient.connect(server.connect())
   return bytes.length
 }
+export async function store(): Promise<StoreChange | undefined> {
+  const opened: XenStore = await XenStore.open({ path: '/run/xenstored/socket' })
+  const length: number = await opened.transaction(async (t: StoreView) => (await t.read('data')).length)
+  for await (const change of opened.watch('data')) if (length > 0) return change
+  const error: unknown = await opened.closed
+  return error instanceof XenStoreError && error.code === 'ENOENT' ? undefined : { path: '/', initial: true }
+}
 export const fill: SliceFunction<{ seed: number }, string> = (bytes, { args }) => String(bytes.length + args.seed)
 export const code = (error: unknown): string | undefined => (error instanceof GrantError ? error.code : undefined)
 `,
   )
   const declarations = paths.filter((path) => path.endsWith('.d.ts'))
-  const publicText = ['dist/src/index.d.ts', 'dist/src/simulated/index.d.ts']
+  const publicText = ['dist/src/index.d.ts', 'dist/src/simulated/index.d.ts', 'dist/src/xenstore.d.ts']
     .map((path) => readFileSync(path, 'utf8'))
     .join()
   check(!/comlink|koffi/.test(publicText), 'comlink or koffi shows in the public declarations')

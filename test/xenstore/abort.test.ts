@@ -88,6 +88,27 @@ it('a transaction that begins after its abort is ended undone, and its place is 
   await store.close()
 })
 
+it('an aborted transaction rejects before it has been undone, and keeps its place until then', async () => {
+  const { store, peer } = await connected({ maxTransactions: 1 })
+  const stop = new AbortController()
+  const aborted = rejection(store.transaction(() => new Promise(() => {}), { signal: stop.signal }))
+  peer.reply(await peer.request(MessageType.transactionStart), '1\0')
+  // Until the answer has come.
+  const read = store.read('/a')
+  peer.reply(await peer.request(MessageType.read), '')
+  await read
+  stop.abort(reason)
+  expect(await aborted).toBe(reason)
+  const second = store.transaction(() => 'second')
+  const end = await peer.request(MessageType.transactionEnd)
+  expect([end.payload.toString(), peer.arrived]).toEqual(['F\0', 0])
+  peer.reply(end)
+  peer.reply(await peer.request(MessageType.transactionStart), '2\0')
+  peer.reply(await peer.request(MessageType.transactionEnd))
+  expect(await second).toBe('second')
+  await store.close()
+})
+
 it('an abort during the commit comes too late', async () => {
   const { store, peer } = await connected()
   const stop = new AbortController()
@@ -100,6 +121,28 @@ it('an abort during the commit comes too late', async () => {
   await store.close()
 })
 
+it('one signal may end thousands of calls, without a warning of listeners', async () => {
+  const { store } = await connected()
+  const warnings: Error[] = []
+  const warned = (warning: Error) => warnings.push(warning)
+  process.on('warning', warned)
+  const stop = new AbortController()
+  const { signal } = stop
+  const calls = Array.from({ length: 1000 }, (_, index) => [
+    store.read('/a', { signal }),
+    store.watch(`/w${index}`, { signal }).next(),
+    store.transaction(() => {}, { signal }),
+  ])
+  const ends = Promise.allSettled(calls.flat())
+  expect(getEventListeners(signal, 'abort')).toHaveLength(1)
+  stop.abort(reason)
+  for (const end of await ends) expect(end).toEqual({ status: 'rejected', reason })
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('warning', warned)
+  expect(warnings).toEqual([])
+  await store.close()
+})
+
 it('leaves no listener on a signal, however a call ends', async () => {
   const { store, peer } = await connected({ timeout: 0 })
   const stop = new AbortController()
@@ -107,7 +150,7 @@ it('leaves no listener on a signal, however a call ends', async () => {
   const listeners = () => getEventListeners(signal, 'abort').length
   const read = store.read('/a', { signal })
   const refused = rejection(store.read('/a', { signal }))
-  expect(listeners()).toBe(2)
+  expect(listeners()).toBe(1)
   peer.reply(await peer.request(), '')
   peer.refuse(await peer.request(), 'ENOENT')
   await Promise.all([read, refused])

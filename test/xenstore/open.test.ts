@@ -65,6 +65,15 @@ describe('what cannot be opened says what to do', () => {
     expect(error.message).toMatch(/it has ended/)
   })
 
+  it('a path that leads through a file', async () => {
+    const path = '/etc/passwd/socket'
+    expect(await rejection(XenStore.open({ path }))).toMatchObject({
+      name: 'XenStoreError',
+      code: 'ENOTDIR',
+      path,
+    })
+  })
+
   it('a file that is neither socket nor device', async () => {
     const path = join(folder, 'file')
     writeFileSync(path, '')
@@ -102,7 +111,7 @@ describe('options', () => {
     expect(await rejection(XenStore.open({ path: server.path, signal: AbortSignal.abort(reason) }))).toBe(
       reason,
     )
-    void server.peer()
+    await server.listen()
     const stop = new AbortController()
     const opening = rejection(XenStore.open({ path: server.path, signal: stop.signal }))
     stop.abort(reason)

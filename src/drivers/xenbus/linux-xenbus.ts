@@ -69,16 +69,21 @@ export class XenbusDevice implements StoreDevice {
   }
 }
 
-/** It has no ioctls. What reads like a stream and not like a file is not another device by mistake, at least. */
+/**
+ * It has no ioctls. What can be read like a stream and not like a file is not another device by mistake, at least.
+ * @throws GrantError
+ */
 function probe(file: CharDevice): ProbeAnswer {
   try {
-    // pread(2), which takes nothing away.
+    // pread(2), which takes nothing away from a stream.
     readSync(file.fd, Buffer.alloc(1), 0, 1, 0)
-    return 0
   } catch (error) {
-    const { errno } = error as NodeJS.ErrnoException
-    return errno === -ESPIPE ? 'expected' : -(errno ?? 0)
+    if ((error as NodeJS.ErrnoException).errno === -ESPIPE) return 'expected'
   }
+  const { path } = file
+  throw new GrantError('ENODEV', `${path} does not answer as ${xenbus.label}, which is ${xenbus.path}`, {
+    path,
+  })
 }
 
 /** The way in of the store worker, see StoreDeviceModule. */

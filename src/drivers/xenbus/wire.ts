@@ -46,12 +46,17 @@ export interface StoreMessage {
 /** @throws nothing: what may be sent is checked by whoever makes the message */
 export function encodeMessage({ type, requestId, transactionId, payload }: StoreMessage): Buffer {
   const message = Buffer.allocUnsafe(Header.size + payload.byteLength)
+  message.set(payload, Header.size)
+  setHeader(message, type, requestId, transactionId)
+  return message
+}
+
+/** Completes a message that has its payload behind room for the header. */
+export function setHeader(message: Buffer, type: number, requestId: number, transactionId: number): void {
   message.writeUInt32LE(type, Header.type)
   message.writeUInt32LE(requestId, Header.requestId)
   message.writeUInt32LE(transactionId, Header.transactionId)
-  message.writeUInt32LE(payload.byteLength, Header.length)
-  message.set(payload, Header.size)
-  return message
+  message.writeUInt32LE(message.byteLength - Header.size, Header.length)
 }
 
 const NOTHING = Buffer.alloc(0)

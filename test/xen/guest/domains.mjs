@@ -34,7 +34,7 @@ async function until(what, ms, probe) {
 let toolstack
 
 /** Xenstore and the console daemon: needed before the first `xl`. */
-function startToolstack() {
+export function startToolstack() {
   toolstack ??= (async () => {
     writeFileSync('/etc/xen/xl.conf', 'autoballoon="0"\n')
     command('xenstored', '--pid-file', '/run/xenstored.pid')

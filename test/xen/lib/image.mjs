@@ -72,6 +72,7 @@ function packageArchive(work, peers, config) {
   const parts = [
     'test/contract',
     'test/agreement',
+    'test/xenstore/contract',
     'test/fixtures',
     'test/memory/fixtures',
     'examples',

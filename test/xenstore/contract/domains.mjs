@@ -51,6 +51,12 @@ export default {
         const destroyed = next(watch)
         await destroy()
         assert.deepEqual(await destroyed, { added: [], removed: [domid] })
+        // Two that are asked for at once are two changes.
+        const both = [next(watch), next(watch)]
+        for (const told of both) {
+          const { domid: another } = await domain()
+          assert.deepEqual(await told, { added: [another], removed: [] })
+        }
         const nothing = watch.next()
         await watch.return()
         assert.deepEqual(await nothing, { done: true, value: undefined })

@@ -1,19 +1,30 @@
 // The contract's world in a real xenstored that runs natively.
+import { storeDescriptor } from '../../../dist/src/drivers/xenbus/store-device.js'
 import { XenStore } from '../../../dist/src/xenstore.js'
 import { startXenstored } from '../../xenstored/daemon.mjs'
 
 let next = 1
 
-/** One daemon for all tests of a file. Each test has its own nodes and domains. */
-export async function nativeStore() {
-  const daemon = await startXenstored()
+const relay = new URL('../fixtures/relay-device.mjs', import.meta.url).href
+
+/** A device whose other end is the socket. */
+function deviceAt(socket) {
+  return { [storeDescriptor]: { module: relay, options: { socket }, path: socket, simulated: true } }
+}
+
+/**
+ * One daemon for all tests of a file. Each test has its own nodes and domains.
+ * @param {{ device?: boolean, rules?: 'C' | 'ox' }} [options] whether stores go through a worker and a device that behaves as
+ *   the kernel's does; whose xenstored it is
+ */
+export async function nativeStore({ device = false, rules = 'C' } = {}) {
+  const daemon = await startXenstored(rules)
   return {
-    offers: ['domain 0', 'domains'],
     async world() {
       const opened = []
       const domains = []
       const openAt = async (path, options) => {
-        const store = await XenStore.open({ path, ...options })
+        const store = await XenStore.open({ path: device ? deviceAt(path) : path, ...options })
         opened.push(store)
         return store
       }
@@ -23,13 +34,14 @@ export async function nativeStore() {
       const root = `/test-${number}`
       await store.mkdir(root)
       return {
-        rules: 'C',
+        rules,
         store,
         open,
         root,
         home: '/local/domain/0',
         relative: `test-${number}`,
-        maxPayload: 4096,
+        effort: 1,
+        maxPayload: device ? 4080 : 4096,
         async domain(options) {
           const domid = next++
           await daemon.createDomain(domid)

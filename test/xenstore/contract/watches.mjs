@@ -207,8 +207,8 @@ export default {
       name: 'a thousand watchers of ten thousand changes all end with the last value',
       needs: 'domain 0',
       timeoutMs: 120_000,
-      async run({ store, root, open }) {
-        const [watchers, changes] = [1000, 10_000]
+      async run({ store, root, open, effort }) {
+        const [watchers, changes] = [1000 * effort, 10_000 * effort]
         const writer = await open()
         const path = (index) => `${root}/n${index % watchers}`
         const lastOf = (index) => changes - watchers + index
@@ -218,8 +218,8 @@ export default {
         })
         // All are registered before the first change, except those that would wait for nothing.
         await store.exists(root)
-        for (let change = 0; change < changes; change += 100) {
-          const some = Array.from({ length: 100 }, (_, index) => change + index)
+        for (let change = 0; change < changes; change += watchers) {
+          const some = Array.from({ length: watchers }, (_, index) => change + index)
           await Promise.all(some.map((number) => writer.write(path(number), String(number))))
         }
         const seen = await Promise.all(watching)

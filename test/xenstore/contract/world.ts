@@ -22,6 +22,8 @@ export interface StoreWorld {
   /** The directory of the domain the store belongs to, and a node below it of the test's own, spelt without it. */
   home: string
   relative: string
+  /** How much of the long tests is done: 1 is all of it. */
+  effort: number
   /** Bytes that a message has room for. */
   maxPayload: number
   domain?(options?: XenStoreOptions): Promise<TestDomain>

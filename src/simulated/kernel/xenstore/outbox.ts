@@ -8,8 +8,6 @@ export class Outbox {
   /** Events that are among them, for those that come again meanwhile. */
   readonly #events = new Set<string>()
   readonly #filled: () => void
-  /** What is not an event. */
-  #replies = 0
   #bytes = 0
 
   /** @param filled is called when something has been put in */
@@ -21,12 +19,7 @@ export class Outbox {
     return this.#bytes
   }
 
-  get replies(): number {
-    return this.#replies
-  }
-
   reply(message: StoreMessage): void {
-    this.#replies++
     this.#put(encodeMessage(message))
   }
 
@@ -53,7 +46,6 @@ export class Outbox {
   clear(): void {
     this.#messages = []
     this.#events.clear()
-    this.#replies = 0
     this.#bytes = 0
   }
 
