@@ -8,7 +8,7 @@ import * as domains from './domain-requests.js'
 import { NodeAccess } from './node-access.js'
 import * as nodes from './node-requests.js'
 import { NodeStore } from './node-store.js'
-import type { StoreTransaction, TransactionRequest } from './node-view.js'
+import type { StoreTransaction } from './node-view.js'
 import { Outbox } from './outbox.js'
 import { joinStrings } from './payload.js'
 import { Refusal } from './refusal.js'
@@ -188,14 +188,18 @@ export class Xenstored {
 
   #run(connection: StoreClient, { type, transactionId: id, payload }: StoreMessage): Buffer {
     const kind = KINDS.get(type)
-    if (kind === undefined || (kind.onlyC && this.flavour !== 'c')) throw new Refusal('ENOSYS')
-    if (kind.privileged && !connection.privileged) throw new Refusal('EACCES')
-    if (id === 0 || kind.outsideTransactions) return this.#carryOut(kind, connection, payload, undefined)
+    const check = () => {
+      if (kind === undefined || (kind.onlyC && this.flavour !== 'c')) throw new Refusal('ENOSYS')
+      if (kind.privileged && !connection.privileged) throw new Refusal('EACCES')
+      return kind
+    }
+    if (this.flavour === 'c') check()
+    if (id === 0 || kind?.outsideTransactions) return this.#carryOut(check(), connection, payload, undefined)
     const view = connection.transactions.get(id)
     if (view === undefined) throw new Refusal(this.#state.rules.noTransaction)
     view.begin()
-    const answer = attempt(() => this.#carryOut(kind, connection, payload, { id, view }))
-    view.done({ type, payload }, textOf(answer))
+    const answer = attempt(() => this.#carryOut(check(), connection, payload, { id, view }))
+    view.done({ type, payload }, textOf(answer), answer instanceof Refusal)
     if (answer instanceof Refusal) throw answer
     return answer
   }
@@ -218,9 +222,14 @@ export class Xenstored {
   #newTransaction(connection: StoreClient): StoreTransaction {
     const { store, rules } = this.#state
     if (rules.flavour === 'c') return new CheckedTransaction(store, rules, connection.privileged)
-    const repeat = (view: StoreTransaction, { type, payload }: TransactionRequest) =>
-      textOf(attempt(() => this.#carryOut(KINDS.get(type)!, connection, payload, { id: 0, view })))
-    return new ReplayedTransaction(store, rules, connection.privileged, repeat)
+    return new ReplayedTransaction(store, rules, connection.privileged, {
+      begin: () => void connection.takeTransactionId(),
+      perform: (view, { type, payload }) => {
+        const kind = KINDS.get(type)
+        if (kind === undefined) return textOf(new Refusal('ENOSYS'))
+        return textOf(attempt(() => this.#carryOut(kind, connection, payload, { id: 0, view })))
+      },
+    })
   }
 
   #deliver(): void {
