@@ -99,6 +99,14 @@ export class SimulatedDomain {
   }
 
   /**
+   * This domain's /dev/xen/xenbus, a `path` for XenStore: what a real guest has in place of a socket. It has
+   * the rules of the Linux kernel; see docs/simulation.md.
+   */
+  get xenbus(): { readonly [storeDescriptor]: StoreDescriptor } {
+    return { [storeDescriptor]: this.#descriptors.store }
+  }
+
+  /**
    * What is alive in this domain: of `foreignMappings` and `maps` those that it has made, of `sessions` those with a device
    * of it.
    */

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, it } from 'vitest'
 import type { StoreContract, StoreWorld } from './contract/world.js'
 
 interface Place {
-  offers: string[]
   world(): Promise<StoreWorld>
   close(): Promise<void>
 }
@@ -12,48 +11,62 @@ const { storeContract, runIn }: StoreContract = await load('./contract/all.mjs')
 const { nativeStore }: { nativeStore(options: object): Promise<Place> } = await load(
   './contract/native-world.mjs',
 )
-const { simulatedStore }: { simulatedStore(xenstored: 'c' | 'ocaml'): Promise<Place> } = await load(
+const {
+  simulatedStore,
+}: { simulatedStore(xenstored: 'c' | 'ocaml', way?: 'socket' | 'device'): Promise<Place> } = await load(
   './contract/simulated-world.mjs',
 )
-const { whyNot }: { whyNot(): string | undefined } = await load('../xenstored/daemon.mjs')
+const { whyNot }: { whyNot(rules: string): string | undefined } = await load('../xenstored/daemon.mjs')
 
-/** What the contract says of xenstored only: sizes, codes, and lists that come in parts. */
-const NOT_OXENSTORED = [
-  'a value of the largest size goes through, and one byte more is refused here, with the limit',
-  'lists at every length around that of one message are exact',
-  'a list is aborted between its parts',
-  'of what is absent, or for an owner that is no domain, are ENOENT',
-  'a guest reads what it may and owns what it makes; EACCES and ENOENT are kept apart',
-  'the limits of a guest are told with what to do',
+const all = ['domain 0', 'domains', 'parts of directories']
+const places = [
+  {
+    name: 'the xenstored of Xen 4.17, through its socket',
+    offers: all,
+    start: () => nativeStore({ rules: 'C' }),
+    reason: whyNot('C'),
+  },
+  {
+    name: 'the xenstored of Xen 4.17, through a device',
+    offers: all,
+    start: () => nativeStore({ rules: 'C', device: true }),
+    reason: whyNot('C'),
+  },
+  {
+    name: 'oxenstored, through its socket',
+    offers: ['domain 0'],
+    start: () => nativeStore({ rules: 'ox' }),
+    reason: whyNot('ox'),
+  },
+  { name: 'the simulated xenstored', offers: all, start: () => simulatedStore('c'), reason: undefined },
+  {
+    name: 'the simulated /dev/xen/xenbus',
+    offers: all,
+    start: () => simulatedStore('c', 'device'),
+    reason: undefined,
+  },
+  {
+    name: 'the simulated oxenstored',
+    offers: ['domain 0'],
+    start: () => simulatedStore('ocaml'),
+    reason: undefined,
+  },
 ]
 
-function contract(
-  title: string,
-  start: () => Promise<Place>,
-  skip?: string,
-  except: readonly string[] = [],
-): void {
-  describe.skipIf(skip)(skip === undefined ? title : `${title} (skipped: ${skip})`, () => {
+for (const { name, offers, start, reason } of places) {
+  describe.skipIf(reason)(`a store on ${name}${reason === undefined ? '' : ` (skipped: ${reason})`}`, () => {
     let place: Place
     beforeAll(async () => {
       place = await start()
     })
     afterAll(() => place?.close())
-    for (const suite of storeContract(['domain 0', 'domains'])) {
+    for (const suite of storeContract(offers)) {
       describe(suite.name, () => {
         for (const test of suite.tests)
-          it.skipIf(test.skip || except.includes(test.name))(
-            test.name,
-            { timeout: test.timeoutMs ?? 30_000 },
-            async () => runIn(await place.world(), test),
+          it.skipIf(test.skip)(test.name, { timeout: test.timeoutMs ?? 30_000 }, async () =>
+            runIn(await place.world(), test),
           )
       })
     }
   })
 }
-
-const real = 'a store on the xenstored of Xen 4.17, run natively'
-contract(`${real}, through its socket`, () => nativeStore({ device: false }), whyNot())
-contract(`${real}, through a device`, () => nativeStore({ device: true }), whyNot())
-contract('a store on the simulated xenstored', () => simulatedStore('c'))
-contract('a store on the simulated oxenstored', () => simulatedStore('ocaml'), undefined, NOT_OXENSTORED)

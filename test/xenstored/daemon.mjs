@@ -1,20 +1,26 @@
-// The unmodified xenstored of Xen 4.17 (Debian), run natively by any user: stand-in.c answers what it asks of the hypervisor.
-import { execFileSync, spawn } from 'node:child_process'
+// The unmodified xenstored of Xen 4.17 (Debian), and the one in OCaml, run without Xen: stand-in.c answers what they ask of the
+// hypervisor.
+import { execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { unpacked } from '../xen/lib/paths.mjs'
 import { call } from './raw-store.mjs'
 
-export const binary = join(unpacked, 'usr/lib/xen-4.17/bin/xenstored')
+const programs = join(unpacked, 'usr/lib/xen-4.17/bin')
+/** By whose rules: xenstored in C, which any user can run, and oxenstored. */
+const binaries = { C: join(programs, 'xenstored'), ox: join(programs, 'oxenstored') }
 const source = fileURLToPath(new URL('./stand-in.c', import.meta.url))
 const HEADER = '/usr/include/xenctrl.h'
 
 /** Why there can be none on this machine, or undefined. `sh test/xen/install.sh` brings what is missing. */
-export function whyNot() {
+export function whyNot(rules = 'C') {
+  const binary = binaries[rules]
+  if (rules === 'ox' && process.getuid() !== 0) return 'oxenstored makes /run/xenstored, which takes root'
   if (!existsSync(binary)) return 'test/xen/install.sh has not fetched it'
   if (!existsSync(HEADER)) return `${HEADER} is missing (libxen-dev)`
   try {
@@ -26,12 +32,12 @@ export function whyNot() {
   return missing ? `it lacks ${missing[0]}` : undefined
 }
 
-/** @returns a daemon of its own, with an empty store */
-export async function startXenstored() {
+/** @returns a daemon of its own, with an empty store. Of oxenstored only domain 0 is to be relied upon */
+export async function startXenstored(rules = 'C') {
   const dir = mkdtempSync(join(tmpdir(), 'xenstored-'))
   const library = join(dir, 'stand-in.so')
   execFileSync('gcc', ['-shared', '-fPIC', '-O1', '-w', '-o', library, source, '-lpthread'])
-  const daemon = new Xenstored(dir, library)
+  const daemon = new Xenstored(dir, library, rules)
   try {
     await daemon.start()
   } catch (error) {
@@ -44,13 +50,15 @@ export async function startXenstored() {
 class Xenstored {
   #dir
   #library
+  #rules
   #process
   #output = ''
   #domains = new Set()
 
-  constructor(dir, library) {
+  constructor(dir, library, rules) {
     this.#dir = dir
     this.#library = library
+    this.#rules = rules
   }
 
   /** A client of it has the rights of domain 0. */
@@ -75,7 +83,8 @@ class Xenstored {
       XENSTORED_ROOTDIR: this.#dir,
       LD_PRELOAD: this.#library,
     }
-    this.#process = spawn(binary, ['-N'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const args = this.#rules === 'ox' ? ['--no-fork', '--config-file', this.#configuration()] : ['-N']
+    this.#process = spawn(binaries[this.#rules], args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
     const listen = (chunk) => {
       this.#output += chunk
     }
@@ -87,6 +96,21 @@ class Xenstored {
         throw new Error(`xenstored ended at once:\n${this.#output}`)
       await delay(5)
     }
+  }
+
+  #configuration() {
+    const file = join(this.#dir, 'oxenstored.conf')
+    const settings = {
+      'pid-file': join(this.#dir, 'pid'),
+      persistent: false,
+      'xenstored-log-file': join(this.#dir, 'log'),
+      'access-log-file': join(this.#dir, 'access'),
+      'xenstored-kva': '/proc/xen/xsd_kva',
+      'xenstored-port': '/proc/xen/xsd_port',
+    }
+    const lines = Object.entries(settings).map(([key, value]) => `${key} = ${value}\n`)
+    writeFileSync(file, lines.join(''))
+    return file
   }
 
   async #answers() {
@@ -116,6 +140,13 @@ class Xenstored {
 
   #call(type, payload) {
     return call(this.socket, type, payload)
+  }
+
+  /** xenstored in C goes on as a new process image, which forgets open transactions and nothing else. */
+  async liveUpdate() {
+    const control = join(programs, 'xenstore-control')
+    const env = { ...process.env, XENSTORED_PATH: this.socket }
+    await promisify(execFile)(control, ['live-update', '-F', '-t', '1', binaries.C], { env })
   }
 
   async kill(signal = 'SIGKILL') {

@@ -15,6 +15,8 @@ import { RESERVED_ENTRIES } from './grant-table.js'
 import { MachineStore } from './machine-store.js'
 import { MapFile } from './map-file.js'
 import { Handles, type OpenFile, Session } from './session.js'
+import { XenbusCalls } from './xenbus-calls.js'
+import { XenbusFile } from './xenbus-file.js'
 import type { Flavour } from './xenstore/store-rules.js'
 
 export interface KernelOptions extends DomainOptions {
@@ -31,6 +33,7 @@ export class Kernel {
   readonly gntalloc: GntallocCalls
   readonly gntdev: GntdevCalls
   readonly evtchn: EvtchnCalls
+  readonly xenbus: XenbusCalls
   readonly store: MachineStore
   readonly #freePerIteration: number
   readonly #frames: FramePool
@@ -50,6 +53,7 @@ export class Kernel {
     this.gntalloc = new GntallocCalls(this.domains, handles, freePerIteration)
     this.gntdev = new GntdevCalls(this.domains, new GrantCopier(this.domains, memory), handles)
     this.evtchn = new EvtchnCalls(this.domains, this.#sessions, handles)
+    this.xenbus = new XenbusCalls(this.domains, this.store, this.#sessions, handles)
   }
 
   /** @param hangUp ends the connection of the session's programs */
@@ -133,6 +137,7 @@ export class Kernel {
   #release(file: OpenFile): void {
     if (file instanceof GrantFile) this.gntalloc.release(file)
     else if (file instanceof MapFile) this.gntdev.release(file)
+    else if (file instanceof XenbusFile) this.xenbus.release(file)
     else this.evtchn.release(file)
   }
 }

@@ -20,6 +20,11 @@ export class MachineStore {
     this.#flavour = flavour
   }
 
+  /** Undefined until it is started. */
+  get daemon(): Xenstored | undefined {
+    return this.#daemon
+  }
+
   /** @param create makes the one there is, if there is none yet. Its modules are loaded by then, and not before */
   start(create: (hypervisor: Hypervisor, flavour: Flavour) => Xenstored): Xenstored {
     if (this.#daemon !== undefined) return this.#daemon

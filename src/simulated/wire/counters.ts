@@ -4,7 +4,7 @@ export interface Counters {
   grants: number
   /** The same as the driver counts it: with driverBugs each late failure takes one away. */
   pages: number
-  /** Open files of all three devices. */
+  /** Open files of all devices. */
   files: number
   /** mmap calls of the grant device of which a piece is left. */
   mappings: number

@@ -5,6 +5,7 @@ import { type EvtchnProtocol, evtchnFaults } from './evtchn-protocol.js'
 import { type GntallocProtocol, gntallocFaults } from './gntalloc-protocol.js'
 import { type GntdevProtocol, gntdevFaults } from './gntdev-protocol.js'
 import type { XenProtocol } from './xen-protocol.js'
+import { type XenbusProtocol, xenbusFaults } from './xenbus-protocol.js'
 
 /**
  * The calls of a session, each named after what it is a call of. Every argument is an integer of at least 0 (booleans are 0
@@ -14,6 +15,7 @@ export interface Calls
   extends GntallocProtocol,
     GntdevProtocol,
     EvtchnProtocol,
+    XenbusProtocol,
     DomainProtocol,
     XenProtocol {}
 
@@ -23,7 +25,13 @@ export type Call = keyof Calls
  * Calls that can be made to fail, and what the real call would be, for the error. Closing is not one of them: it never
  * fails.
  */
-export const faults = { ...gntallocFaults, ...gntdevFaults, ...evtchnFaults, ...domainFaults }
+export const faults = {
+  ...gntallocFaults,
+  ...gntdevFaults,
+  ...evtchnFaults,
+  ...xenbusFaults,
+  ...domainFaults,
+}
 
 export type FaultableCall = keyof typeof faults
 

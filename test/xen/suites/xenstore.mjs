@@ -10,7 +10,7 @@ const ways = [
 export default {
   name: 'xenstore',
   tests: ways.flatMap((way) =>
-    storeContract(['domain 0']).flatMap((suite) =>
+    storeContract(['domain 0', 'parts of directories']).flatMap((suite) =>
       suite.tests.map((test) => ({
         ...test,
         name: `${way.name}: ${suite.name}: ${test.name}`,

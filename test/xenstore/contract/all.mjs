@@ -13,7 +13,8 @@ const suites = [nodes, directories, permissions, domains, transactions, conflict
 /**
  * What a store does, on whatever xenstored.
  *
- * @param {readonly string[]} offers what the worlds have: 'domain 0' (its rights), 'domains' (that can be made and destroyed)
+ * @param {readonly string[]} offers what the worlds have: 'domain 0' (its rights), 'domains' (that can be made and destroyed),
+ *   'parts of directories' (which oxenstored knows nothing of)
  * @returns the suites, each test with a reason to skip it if it needs more
  */
 export function storeContract(offers) {

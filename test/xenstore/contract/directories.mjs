@@ -72,6 +72,7 @@ export default {
     },
     {
       name: 'a list is aborted between its parts',
+      needs: 'parts of directories',
       async run({ store, root }) {
         await fill(store, root, names(400))
         const stop = new AbortController()

@@ -14,12 +14,12 @@ function deviceAt(socket) {
 
 /**
  * One daemon for all tests of a file. Each test has its own nodes and domains.
- * @param {{ device?: boolean }} [options] whether stores go through a worker and a device that behaves as the kernel's does
+ * @param {{ device?: boolean, rules?: 'C' | 'ox' }} [options] whether stores go through a worker and a device that behaves as
+ *   the kernel's does; whose xenstored it is
  */
-export async function nativeStore({ device = false } = {}) {
-  const daemon = await startXenstored()
+export async function nativeStore({ device = false, rules = 'C' } = {}) {
+  const daemon = await startXenstored(rules)
   return {
-    offers: ['domain 0', 'domains'],
     async world() {
       const opened = []
       const domains = []
@@ -34,7 +34,7 @@ export async function nativeStore({ device = false } = {}) {
       const root = `/test-${number}`
       await store.mkdir(root)
       return {
-        rules: 'C',
+        rules,
         store,
         open,
         root,

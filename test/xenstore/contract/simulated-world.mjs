@@ -4,8 +4,12 @@ import { XenStore } from '../../../dist/src/xenstore.js'
 
 let next = 1
 
-/** @param {'c' | 'ocaml'} xenstored whose rules it follows */
-export async function simulatedStore(xenstored) {
+/**
+ * @param {'c' | 'ocaml'} xenstored whose rules it follows
+ * @param {'socket' | 'device'} way how domains are connected
+ */
+export async function simulatedStore(xenstored, way = 'socket') {
+  const pathOf = (domain) => (way === 'device' ? domain.xenbus : domain)
   const xen = await SimulatedXen.create({ xenstored })
   // Domains exist until they are destroyed: here is one that does not.
   await xen.domain(4711).destroy()
@@ -19,7 +23,7 @@ export async function simulatedStore(xenstored) {
         opened.push(store)
         return store
       }
-      const open = (options) => openAt(xen, options)
+      const open = (options) => openAt(pathOf(xen.domain(0)), options)
       const number = next++
       const store = await open()
       const root = `/test-${number}`
@@ -31,13 +35,13 @@ export async function simulatedStore(xenstored) {
         root,
         home: '/local/domain/0',
         relative: `test-${number}`,
-        maxPayload: 4096,
+        maxPayload: way === 'device' ? 4080 : 4096,
         effort: 1,
         async domain(options) {
           const domid = next++
           const domain = xen.domain(domid)
           domains.push(domain)
-          const guest = await openAt(domain, options)
+          const guest = await openAt(pathOf(domain), options)
           return { domid, home: `/local/domain/${domid}`, guest, destroy: () => domain.destroy() }
         },
         async end() {

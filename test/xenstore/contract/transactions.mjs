@@ -156,19 +156,31 @@ export default {
       },
     },
     {
-      name: 'one that is aborted while it begins is ended all the same',
-      async run({ open, root }) {
-        const store = await open({ maxTransactions: 1 })
-        // More than xenstored lets a guest have, were they left open.
-        for (let round = 0; round < 15; round++) {
+      name: 'those that are aborted, whenever, are all ended: a guest has room for more after any number of them',
+      needs: 'domains',
+      async run({ domain }) {
+        const { guest } = await domain({ maxTransactions: 8 })
+        const reason = new Error('enough')
+        const work = async (t) => {
+          for (let round = 0; round < 3; round++) await t.write(`data/${round}`, '')
+        }
+        for (let round = 0; round < 100; round++) {
           const stop = new AbortController()
-          const begun = store.transaction(() => assert.fail('it was aborted'), { signal: stop.signal })
-          const ended = assert.rejects(begun, { message: 'enough' })
-          await Promise.resolve()
-          stop.abort(new Error('enough'))
+          const begun = guest.transaction(work, { signal: stop.signal })
+          const ended = begun.then(
+            () => {},
+            (error) => assert.equal(error, reason),
+          )
+          // After as many turns of the event loop, which is somewhere on its way from the beginning to the end.
+          for (let turn = round % 10; turn > 0; turn--) await new Promise((resolve) => setImmediate(resolve))
+          stop.abort(reason)
           await ended
         }
-        await store.transaction((t) => t.write(`${root}/a`, '1'))
+        for (let index = 0; index < 8; index++) await guest.mkdir(`data/d${index}`)
+        const all = Array.from({ length: 8 }, (_, index) =>
+          guest.transaction((t) => t.write(`data/d${index}/x`, ''), { retries: 0 }),
+        )
+        await Promise.all(all)
       },
     },
     {
