@@ -1,4 +1,6 @@
+import { clearTimeout, setTimeout } from 'node:timers'
 import type { URL } from 'node:url'
+import { onAbort } from '../abort.js'
 import { checkBoolean, checkOptions, checkSignal } from '../arguments.js'
 import { isHeard, publish, published } from '../diagnostics.js'
 import { GrantError } from '../errors.js'
@@ -160,12 +162,19 @@ export class GrantWork extends PagesWork implements GrantActions, OpenGrant, Uns
   }
 
   async #untilReleased(watch: PeerWatch, { timeout, signal }: UnshareOptions): Promise<void> {
-    const late = AbortSignal.timeout(timeout ?? DEFAULT_RELEASE_TIMEOUT)
+    // Not AbortSignal.any: Node 20 keeps something of each such signal for as long as the caller's lives.
+    const stop = new AbortController()
+    const { signal: stopped } = stop
+    const late = setTimeout(() => stop.abort(), timeout ?? DEFAULT_RELEASE_TIMEOUT)
+    const takeBack = signal && onAbort(signal, () => stop.abort())
     try {
-      await watch.released(signal ? AbortSignal.any([signal, late]) : late)
+      await watch.released(stopped)
     } catch (error) {
       signal?.throwIfAborted()
-      if (!late.aborted) throw error
+      if (!stopped.aborted) throw error
+    } finally {
+      takeBack?.()
+      clearTimeout(late)
     }
   }
 

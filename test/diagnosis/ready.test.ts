@@ -22,8 +22,8 @@ beforeEach(() => {
 const finding = (status: Finding['status']): Finding => ({ check: status, status, message: '' })
 
 it.each([
-  [['ok', 'attention'], true, ['ok', 'attention', 'deferred pages']],
-  [['unknown', 'ok'], true, ['unknown', 'ok', 'deferred pages']],
+  [['ok', 'attention'], true, ['ok', 'attention', 'deferred pages', 'xenstore']],
+  [['unknown', 'ok'], true, ['unknown', 'ok', 'deferred pages', 'xenstore']],
   [['missing', 'ok'], false, ['missing']],
   [['attention', 'missing'], false, ['attention', 'missing']],
 ] as const)('a machine where %j is found can grant pages: %s', async (statuses, ready, checks) => {

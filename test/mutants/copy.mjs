@@ -7,9 +7,9 @@ import { join } from 'node:path'
 const PARTS = ['src', 'workers', 'test', 'examples', 'package.json', 'tsconfig.json', 'tsconfig.build.json']
 const CONFIG = 'vitest.config.ts'
 
-/** A test that hangs is one that has noticed: neither is waited for longer than this, in milliseconds. */
+/** A test that hangs is one that has noticed: neither it nor its file is waited for longer than this, in milliseconds. */
 const TEST_TIMEOUT = 15_000
-const RUN_TIMEOUT = 120_000
+const FILE_TIMEOUT = 120_000
 
 /** A copy of the working tree, in which a fault may be put. */
 export class SourceCopy {
@@ -41,7 +41,8 @@ export class SourceCopy {
   /** Without its types, which a fault may break: this takes a fraction of a second. @returns what is wrong, if anything */
   async build() {
     const compiler = ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--noCheck']
-    const { code, output } = await this.#run([...compiler, '--declaration', 'false', '--sourceMap', 'false'])
+    const args = [...compiler, '--declaration', 'false', '--sourceMap', 'false']
+    const { code, output } = await this.#run(args, FILE_TIMEOUT)
     return code === 0 ? undefined : output
   }
 
@@ -53,7 +54,8 @@ export class SourceCopy {
       `--testTimeout=${TEST_TIMEOUT}`,
       `--hookTimeout=${TEST_TIMEOUT}`,
     ]
-    const { code, output } = await this.#run(['node_modules/vitest/vitest.mjs', 'run', ...options, ...files])
+    const args = ['node_modules/vitest/vitest.mjs', 'run', ...options, ...files]
+    const { code, output } = await this.#run(args, files.length * FILE_TIMEOUT)
     return { passed: code === 0, output }
   }
 
@@ -61,14 +63,14 @@ export class SourceCopy {
     rmSync(this.#directory, { recursive: true, force: true })
   }
 
-  #run(args) {
+  #run(args, patience) {
     return new Promise((resolve, reject) => {
       // A group of its own, so that what it has started ends with it.
       const child = spawn(process.execPath, args, {
         cwd: this.#directory,
         detached: true,
         stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...process.env, XEN_GRANTS_SKIP_BUILD: '1' },
+        env: { ...process.env, XEN_GRANTS_SKIP_BUILD: '1', NO_COLOR: '1' },
       })
       let output = ''
       for (const stream of [child.stdout, child.stderr])
@@ -82,7 +84,10 @@ export class SourceCopy {
           // All of it has ended.
         }
       }
-      const late = setTimeout(end, RUN_TIMEOUT)
+      const late = setTimeout(() => {
+        output += `\nnot over after ${patience / 1000} s`
+        end()
+      }, patience)
       child.on('error', reject)
       child.on('exit', (code) => {
         clearTimeout(late)

@@ -5,6 +5,7 @@ import type { EventChannel } from '../../../src/events/event-channel.js'
 import type { Deferred } from '../../../src/grants/peer/deferred-pages.js'
 import { PeerWatch } from '../../../src/grants/peer/peer-watch.js'
 import { StatusPages } from '../../../src/grants/peer/status-pages.js'
+import { dependants } from '../../setup/dependants.js'
 
 const { delays } = vi.hoisted(() => ({
   delays: [] as { ms: number; resolve: () => void; signal: AbortSignal }[],
@@ -20,14 +21,6 @@ beforeEach(() => {
 })
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
-
-/** Signals made of this one by AbortSignal.any: Node 20 keeps something of each for as long as this one lives. */
-function dependants(signal: AbortSignal): number {
-  const key = Object.getOwnPropertySymbols(signal).find(
-    ({ description }) => description === 'kDependantSignals',
-  )
-  return key ? ((signal as unknown as Record<symbol, Set<unknown> | undefined>)[key]?.size ?? 0) : 0
-}
 
 function setUp({ fails = 0 } = {}) {
   const bytes = new Uint8Array(4096)

@@ -1,6 +1,8 @@
+import { getEventListeners } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { EventChannels, type Grant, GrantMapper, GrantServer, type MappedGrant } from 'xen-grants'
 import { peerState } from '../../../src/pages/peer-status.js'
+import { dependants } from '../../setup/dependants.js'
 import { finished, node } from '../../setup/process.js'
 import { rejection, useXen } from '../../setup/xen.js'
 
@@ -164,7 +166,9 @@ describe('a grant that was offered', () => {
 
   it('is taken back after the timeout all the same, and counted until the peer lets go', async () => {
     const mapped = await map()
-    await grant.unshare({ whenReleased: true, timeout: 5 })
+    const { signal } = new AbortController()
+    await grant.unshare({ whenReleased: true, timeout: 5, signal })
+    expect([getEventListeners(signal, 'abort'), dependants(signal)], 'nothing is left at it').toEqual([[], 0])
     expect(mapped.bytes.length).toBe(3 * 4096)
     const { deferred } = await server.stats()
     expect(deferred).toMatchObject({ pages: 3, draining: 0, perSecond: 0 })

@@ -334,7 +334,14 @@ export default [
   },
   {
     file: 'src/grants/grant-work.ts',
-    find: 'if (!late.aborted) throw error',
+    find: 'takeBack?.()\n      clearTimeout(late)',
+    replace: 'clearTimeout(late)',
+    tests: ['test/grants/peer/teardown.test.ts'],
+    breaks: 'each unshare that waits for its peer leaves a listener on its signal',
+  },
+  {
+    file: 'src/grants/grant-work.ts',
+    find: 'if (!stopped.aborted) throw error',
     replace: 'throw error',
     tests: ['test/grants/peer/teardown.test.ts'],
     breaks: 'an unshare fails when its peer does not unmap in time',
