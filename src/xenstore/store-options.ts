@@ -20,7 +20,10 @@ export interface XenStoreOptions {
    * rejects with ETIMEDOUT. It may take half as long again. 0: no limit. Default: 30 000.
    */
   timeout?: number
-  /** Requests that are sent before the first of them has been answered; the others wait, transactions taking turns. Default: 64. */
+  /**
+   * Requests that are sent before the first of them has been answered; the others wait, transactions taking turns. Default: 64.
+   * On the kernel's device it is always 1: Linux mixes up requests of one file that it has at the same time.
+   */
   window?: number
   /**
    * Transactions open at once; others wait. xenstored allows a guest 10 (by default), of all its programs together.

@@ -31,13 +31,8 @@ export async function simulatedStore({ rules, device = false }) {
         root,
         home: '/local/domain/0',
         relative: `test-${number}`,
-<<<<<<< HEAD
-        maxPayload: way === 'device' ? 4080 : 4096,
-        effort: 1,
-=======
         effort: 1,
         maxPayload: device ? 4080 : 4096,
->>>>>>> xenstored
         async domain(options) {
           const domid = next++
           const domain = xen.domain(domid)
