@@ -11,7 +11,7 @@ import { describe, protocolError, type Subject, XenStoreError } from './store-er
 
 export interface RequestOptions {
   /** Rejects with its reason. What xenstored has been asked by then, it may do all the same. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
 /**
