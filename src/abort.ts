@@ -1,37 +1,42 @@
-/** What is to be called when a signal fires. */
-interface Waiting {
-  readonly callbacks: Set<() => void>
-  listener(): void
-}
-
-const waiting = new WeakMap<AbortSignal, Waiting>()
+import { clearTimeout, setTimeout } from 'node:timers'
 
 /**
- * Calls back when the signal fires, until {@link offAbort}. However many wait for one signal, it has one listener: of more
- * than ten Node warns, and programs do use one signal for thousands of calls.
- *
- * @param callback must not throw
+ * Who waits for a signal. The signal has one listener of ours, however many calls it was given to: a thousand would make
+ * Node warn of a leak, and are slow to tell.
  */
-export function onAbort(signal: AbortSignal, callback: () => void): void {
-  const known = waiting.get(signal)
-  if (known) {
-    known.callbacks.add(callback)
-    return
+const waiting = new WeakMap<AbortSignal, Set<() => void>>()
+
+/**
+ * Calls `run` when the signal fires, unless that is taken back before.
+ *
+ * @param signal has not fired yet
+ * @param run throws nothing
+ * @returns takes it back; to be called in any case, since a signal with a listener is kept alive by Node
+ */
+export function onAbort(signal: AbortSignal, run: () => void): () => void {
+  let all = waiting.get(signal)
+  if (!all) {
+    all = new Set()
+    waiting.set(signal, all)
   }
-  const callbacks = new Set([callback])
-  const listener = (): void => {
-    waiting.delete(signal)
-    for (const one of callbacks) one()
+  if (all.size === 0) signal.addEventListener('abort', tellAll)
+  // The same function may be given twice.
+  const own = (): void => run()
+  all.add(own)
+  return () => {
+    if (all.delete(own) && all.size === 0) signal.removeEventListener('abort', tellAll)
   }
-  waiting.set(signal, { callbacks, listener })
-  signal.addEventListener('abort', listener, { once: true })
 }
 
-export function offAbort(signal: AbortSignal, callback: () => void): void {
-  const known = waiting.get(signal)
-  if (!known?.callbacks.delete(callback) || known.callbacks.size > 0) return
-  waiting.delete(signal)
-  signal.removeEventListener('abort', known.listener)
+function tellAll(this: AbortSignal): void {
+  const all = waiting.get(this)
+  if (!all) return
+  this.removeEventListener('abort', tellAll)
+  // One that is told may take others back.
+  for (const run of all) {
+    all.delete(run)
+    run()
+  }
 }
 
 /**
@@ -40,15 +45,14 @@ export function offAbort(signal: AbortSignal, callback: () => void): void {
 export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return promise
   signal.throwIfAborted()
-  let abort = (): void => {}
+  let takeBack = (): void => {}
   const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason)
-    onAbort(signal, abort)
+    takeBack = onAbort(signal, () => reject(signal.reason))
   })
   try {
     return await Promise.race([promise, aborted])
   } finally {
-    offAbort(signal, abort)
+    takeBack()
   }
 }
 

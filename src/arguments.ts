@@ -62,7 +62,8 @@ export function checkSignal(name: string, value: unknown): asserts value is Abor
 
 /**
  * A bag of options: an object with no key but the known ones, since a misspelt option would be ignored without a word.
- * @returns the options; an empty bag for undefined
+ * @returns a copy, in which each has been read once: a getter may answer differently the second time. What every object
+ *   inherits from `Object.prototype` is no option, and what is undefined is left out
  * @throws TypeError
  */
 export function checkOptions<T extends object>(
@@ -70,7 +71,8 @@ export function checkOptions<T extends object>(
   options: unknown,
   allowedKeys: readonly (keyof T & string)[],
 ): T {
-  if (options === undefined) return {} as T
+  const checked = Object.create(null) as T
+  if (options === undefined) return checked
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw invalidArgType(name, 'of type object', options)
   }
@@ -82,7 +84,12 @@ export function checkOptions<T extends object>(
     const message = `The property '${name}.${key}' is not an option. ${hint}`
     throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_VALUE' })
   }
-  return options as T
+  for (const key of allowedKeys) {
+    if (key in Object.prototype && !Object.hasOwn(options, key)) continue
+    const value = (options as T)[key]
+    if (value !== undefined) checked[key] = value
+  }
+  return checked
 }
 
 function kindOf(name: string): 'property' | 'argument' {

@@ -1,5 +1,6 @@
 import { type Channel, channel } from 'node:diagnostics_channel'
-import { debuglog } from 'node:util'
+import { debuglog, inspect } from 'node:util'
+import { sayWhoAsked } from './errors.js'
 
 /**
  * What monitoring tools may listen to, with `diagnostics_channel.subscribe(name, listener)`. Messages are plain data;
@@ -34,6 +35,7 @@ export async function published<T>(operation: string, call: () => Promise<T>): P
   try {
     return await call()
   } catch (error) {
+    sayWhoAsked(error, published)
     publish('xen-grants:error', () => ({ operation, error: error as Error }))
     throw error
   }
@@ -48,6 +50,6 @@ export function publish<N extends Name>(name: N, message: () => DiagnosticMessag
   if (!isHeard(name)) return
   const target = channels[name]
   const data = message()
-  if (debug.enabled) debug('%s %o', name, data)
+  if (debug.enabled) debug('%s %s', name, inspect(data, { breakLength: Number.POSITIVE_INFINITY }))
   if (target.hasSubscribers) target.publish(data)
 }

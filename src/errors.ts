@@ -33,13 +33,14 @@ export interface GrantErrorFields {
  */
 export class GrantError extends Error {
   readonly code: string
-  readonly errno?: number
-  readonly syscall?: string
-  readonly path?: string
-  readonly domid?: number
-  readonly pages?: number
-  readonly ref?: number
-  readonly reason?: NoSpaceReason
+  // Declared only: an error has no properties but those that mean something.
+  declare readonly errno?: number
+  declare readonly syscall?: string
+  declare readonly path?: string
+  declare readonly domid?: number
+  declare readonly pages?: number
+  declare readonly ref?: number
+  declare readonly reason?: NoSpaceReason
 
   constructor(code: string, message: string, fields: GrantErrorFields = {}) {
     const { cause, ...own } = fields
@@ -57,6 +58,25 @@ export class GrantError extends Error {
       writable: true,
     })
   }
+}
+
+/** Errors that were made in another thread, whose stack does not lead to who asked. */
+const foreign = new WeakSet<Error>()
+
+export function markForeign(error: Error): void {
+  foreign.add(error)
+}
+
+/**
+ * Appends the callers that wait to the stack of an error from another thread. Only a failure pays for it.
+ * @param below the function that has awaited; frames from it on are left out
+ */
+export function sayWhoAsked(error: unknown, below: (...all: never[]) => unknown): void {
+  if (!(error instanceof Error) || !foreign.delete(error)) return
+  const here: { stack?: string } = {}
+  Error.captureStackTrace(here, below)
+  const frames = here.stack?.split('\n').slice(1) ?? []
+  if (frames.length > 0) error.stack = [error.stack, '    --- asked in this thread ---', ...frames].join('\n')
 }
 
 /** Name and text of an errno, for any value: unknown ones read "errno 1234". */
@@ -81,8 +101,9 @@ export function systemCallError(
   return new GrantError(code, `${what}: ${text} (${syscall})`, { ...fields, errno: -errno, syscall })
 }
 
-export function closedError(): GrantError {
-  return new GrantError('ERR_GRANTS_CLOSED', 'the grant server is closed or closing')
+/** @param what "the grant pool" */
+export function closedError(what = 'the grant server'): GrantError {
+  return new GrantError('ERR_GRANTS_CLOSED', `${what} is closed or closing`)
 }
 
 export function diedError(cause?: unknown): GrantError {

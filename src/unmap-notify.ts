@@ -3,11 +3,11 @@ import { checkInteger, checkOptions } from './arguments.js'
 
 export interface UnmapNotifyOptions {
   /** The page of the grant whose notification is meant. Default 0. Every page can have one. */
-  page?: number
+  page?: number | undefined
   /** Offset within that page, 0 to 4095, of a byte that is set to zero. */
-  clearByte?: number
+  clearByte?: number | undefined
   /** Local event channel port that is notified, bound in this domain by any process. */
-  port?: number
+  port?: number | undefined
 }
 
 /** Neither `clearByte` nor `port` disarms. */

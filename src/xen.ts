@@ -1,3 +1,4 @@
+import { type InspectOptionsStylized, inspect } from 'node:util'
 import { checkOptions, checkSignal, invalidArgType } from './arguments.js'
 import type { DeviceDescriptor } from './drivers/descriptor.js'
 import { eventDescriptor } from './drivers/evtchn/event-device.js'
@@ -8,6 +9,7 @@ import { type StoreDescriptor, storeDescriptor } from './drivers/xenbus/store-de
 import { EventChannels } from './events/event-channels.js'
 import { GrantServer } from './grants/grant-server.js'
 import type { ServerOptions } from './grants/server-options.js'
+import { inLine } from './inspect.js'
 import { GrantMapper } from './mapping/grant-mapper.js'
 import type { MapperOptions } from './mapping/mapper-options.js'
 import { type CloseOptions, checkClose } from './threads/close-options.js'
@@ -26,15 +28,15 @@ export interface DomainStandIn {
 
 export interface XenOptions {
   /** The domain whose devices are opened. Default: the one this machine is. */
-  on?: DomainStandIn
+  on?: DomainStandIn | undefined
   /** For {@link Xen.grants}. */
-  grants?: Omit<ServerOptions, 'device' | 'signal'>
+  grants?: Omit<ServerOptions, 'device' | 'signal'> | undefined
   /** For {@link Xen.mapper}. */
-  mapper?: Omit<MapperOptions, 'device' | 'signal'>
+  mapper?: Omit<MapperOptions, 'device' | 'signal'> | undefined
   /** For {@link Xen.store}. */
-  store?: Omit<XenStoreOptions, 'path' | 'signal'>
+  store?: Omit<XenStoreOptions, 'path' | 'signal'> | undefined
   /** Aborts what is being opened, and keeps more from being opened. What is open stays open. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
 /** A part, from the first call that wants it until it is closed or lost. */
@@ -54,7 +56,7 @@ interface Emitter {
  */
 export class Xen {
   readonly #options: XenOptions
-  readonly #lifecycle = new Lifecycle()
+  readonly #lifecycle = new Lifecycle("this domain's Xen")
   readonly #parts = new Map<string, Promise<Part>>()
 
   private constructor(options: XenOptions) {
@@ -157,6 +159,10 @@ export class Xen {
     const part = await this.#parts.get(name)?.catch(() => undefined)
     if (part instanceof EventChannels || part instanceof XenStore) await part.close()
     else await part?.close({ force })
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptionsStylized): string {
+    return inLine('Xen', { open: [...this.#parts.keys()], state: this.#lifecycle.state }, options)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, URL } from 'node:url'
 
 /** Where the peer finds the pages: in a simulated Xen, or on the real one as grants of domain `granter`. */
 export type PeerPlace = { simulated: string; domid: number } | { granter: number }

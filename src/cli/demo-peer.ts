@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import { performance } from 'node:perf_hooks'
+import process from 'node:process'
 import { GrantMapper } from '../index.js'
 import { SimulatedXen } from '../simulated/index.js'
 import type { PeerPlace, PeerRequest, PeerVerdict } from './demo-peer-process.js'

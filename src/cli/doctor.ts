@@ -1,3 +1,4 @@
+import process from 'node:process'
 import { diagnose, type Finding } from '../index.js'
 
 const marks: Record<Finding['status'], string> = {

@@ -1,3 +1,5 @@
+import type { Buffer } from 'node:buffer'
+
 const NAMED: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '"': '\\"', '\\': '\\\\' }
 
 /** Bytes that any domain may have written, without what would steer the terminal: printable ASCII, the rest as `\xff`. */

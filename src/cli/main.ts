@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
+import process from 'node:process'
+import { URL } from 'node:url'
 import { Command, InvalidArgumentError } from 'commander'
 import { evtchn, gntalloc, gntdev } from '../drivers/catalogue.js'
 import { demo } from './demo.js'
@@ -17,13 +19,6 @@ function integer(text: string): number {
   const value = Number(text)
   if (text.trim() === '' || !Number.isInteger(value)) throw new InvalidArgumentError('must be an integer.')
   return value
-}
-
-function integers(text: string): number[] {
-  return text
-    .split(/[\s,]+/)
-    .filter(Boolean)
-    .map(integer)
 }
 
 const program = new Command('xen-grants')
@@ -49,16 +44,22 @@ program
   .option('--writable', 'let that domain write')
   .option('--json', 'print the grant as JSON')
   .option('--device <path>', 'grant device', gntalloc.path)
+  .option('--simulated [path]', 'share in a simulated Xen instead: a new one, or that of a directory')
   .action(share)
 
 program
   .command('map')
   .description('write what another domain has granted to a file or to standard output')
   .requiredOption('--domid <number>', 'domain that granted the pages', integer)
-  .requiredOption('--refs <list>', 'references, separated by commas or spaces', integers)
+  .requiredOption(
+    '--refs <list>',
+    'references, separated by commas or spaces; - reads what share has printed',
+  )
   .option('--length <bytes>', 'stop after so many bytes', integer)
   .option('--out <path>', 'file to write')
   .option('--device <path>', 'mapping device', gntdev.path)
+  .option('--simulated <path>', 'map in the simulated Xen of this directory')
+  .option('--as <number>', 'in a simulated Xen: the domain that maps', integer)
   .action(map)
 
 program

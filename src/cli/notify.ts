@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import process from 'node:process'
 import { EventChannels, type EventChannelsOptions } from '../index.js'
 
 export interface NotifyCommand {

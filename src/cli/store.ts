@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import process from 'node:process'
 import { Command, InvalidArgumentError } from 'commander'
 import { SimulatedXen } from '../simulated/index.js'
 import { type StoreAccess, type StorePermission, type StoreStandIn, XenStore } from '../xenstore.js'

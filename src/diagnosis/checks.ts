@@ -36,6 +36,20 @@ export function checkPlatform({ platform, arch }: System): Finding {
       }
 }
 
+/** Without koffi no device can be opened, a simulated one neither. */
+export async function checkNative(system: System): Promise<Finding> {
+  const failure = await system.startThread()
+  if (failure === undefined)
+    return { check: 'native code', status: 'ok', message: 'a thread can call the C library' }
+  return {
+    check: 'native code',
+    status: 'missing',
+    message: failure,
+    remedy:
+      'npm install xen-grants on this machine, without --omit=optional; from a bundle, keep it external',
+  }
+}
+
 export async function checkHypervisor(system: System): Promise<Finding> {
   const type = await system.read('/sys/hypervisor/type')
   if ('text' in type && type.text === 'xen') {

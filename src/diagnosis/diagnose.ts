@@ -5,6 +5,7 @@ import {
   checkDeferredRate,
   checkDevice,
   checkHypervisor,
+  checkNative,
   checkNode,
   checkPlatform,
   type Finding,
@@ -14,7 +15,7 @@ import { checkXenstore } from './xenstore.js'
 
 export interface DiagnoseOptions {
   /** Default '/dev/xen/gntalloc'. */
-  device?: string
+  device?: string | undefined
 }
 
 export interface Diagnosis {
@@ -43,6 +44,7 @@ export async function diagnoseSystem(system: System, device: string): Promise<Di
   const ready =
     !blocked(checkNode(system)) &&
     !blocked(checkPlatform(system)) &&
+    !blocked(await checkNative(system)) &&
     !blocked(await checkHypervisor(system)) &&
     !blocked(await checkDevice(system, device)) &&
     !(await checkCapacity(system, device)).some(blocked)

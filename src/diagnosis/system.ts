@@ -1,10 +1,14 @@
 import { access, constants, readFile, stat } from 'node:fs/promises'
+import process from 'node:process'
+import { DeviceThread } from '../threads/device-thread.js'
 
 /** What the checks look at, apart from the device itself. Replaced in tests. */
 export interface System {
   platform: string
   arch: string
   nodeVersion: string
+  /** Starts a thread that calls the C library, and ends it. @returns why that failed; undefined if it did not */
+  startThread(): Promise<string | undefined>
   /** Content of a small file without its last newline, or the errno name of why not. */
   read(path: string): Promise<{ text: string } | { code: string }>
   /** Whether the file is there, is a character device, and may be opened for reading and writing. */
@@ -15,6 +19,15 @@ export const thisSystem: System = {
   platform: process.platform,
   arch: process.arch,
   nodeVersion: process.versions.node,
+  async startThread() {
+    try {
+      // A cleaner with nothing to do ends by itself.
+      await DeviceThread.start('cleaner.js', { orphans: [] }, undefined)
+      return undefined
+    } catch (error) {
+      return (error as Error).message
+    }
+  },
   async read(path) {
     try {
       return { text: (await readFile(path, 'utf8')).trimEnd() }

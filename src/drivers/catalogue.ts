@@ -1,3 +1,4 @@
+import { URL } from 'node:url'
 import { eventDescriptor } from './evtchn/event-device.js'
 import { deviceDescriptor } from './gntalloc/grant-device.js'
 import { mapDescriptor } from './gntdev/map-device.js'

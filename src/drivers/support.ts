@@ -1,4 +1,5 @@
 import { endianness } from 'node:os'
+import process from 'node:process'
 import { GrantError } from '../errors.js'
 
 const architectures = ['x64', 'arm64']

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers'
 import type { EventLine, EventListener } from '../drivers/evtchn/event-device.js'
 import type { GrantError } from '../errors.js'
 import type { ChannelControl } from './event-channel.js'

@@ -1,7 +1,9 @@
 import { EventEmitter } from 'node:events'
+import { type InspectOptionsStylized, inspect } from 'node:util'
 import { untilAborted } from '../abort.js'
 import { checkOptions, checkSignal } from '../arguments.js'
 import { closedError, type GrantError } from '../errors.js'
+import { inLine } from '../inspect.js'
 
 interface EventChannelEvents {
   /** The other end has notified, once or more often. */
@@ -11,7 +13,7 @@ interface EventChannelEvents {
 }
 
 export interface WaitOptions {
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
 /** What only the one that owns all channels may do with one. */
@@ -128,8 +130,12 @@ export class EventChannel extends EventEmitter<EventChannelEvents> implements As
   /** Unbinds the port. An unmap notification that names it still fires. Pending waits reject. Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return
-    this.#end(closedError())
+    this.#end(closedError('the event channel'))
     await this.#owner.unbind(this.port)
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptionsStylized): string {
+    return inLine('EventChannel', { port: this.port, state: this.#closed ? 'closed' : 'open' }, options)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { type InspectOptionsStylized, inspect } from 'node:util'
 import { checkInteger, checkOptions, checkSignal } from '../arguments.js'
 import { evtchn } from '../drivers/catalogue.js'
 import type { DeviceDescriptor } from '../drivers/descriptor.js'
@@ -6,6 +7,7 @@ import { type EventDeviceModule, type EventLine, eventDescriptor } from '../driv
 import { resolveDevice } from '../drivers/resolve-device.js'
 import { assertSupported } from '../drivers/support.js'
 import { closedError, type GrantError } from '../errors.js'
+import { inLine } from '../inspect.js'
 import { DeviceThread } from '../threads/device-thread.js'
 import { announceEnd, Lifecycle } from '../threads/lifecycle.js'
 import { ServiceLine } from '../threads/service-client.js'
@@ -21,9 +23,9 @@ export interface EventDeviceStandIn {
 
 export interface EventChannelsOptions {
   /** Path of the device, or a SimulatedXen or one of its domains. Default '/dev/xen/evtchn'. */
-  device?: string | EventDeviceStandIn
+  device?: string | EventDeviceStandIn | undefined
   /** Aborts the opening; once open it has no effect. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
 interface EventChannelsEvents {
@@ -41,14 +43,14 @@ export class EventChannels extends EventEmitter<EventChannelsEvents> {
   readonly #line: EventLine
   readonly #service: ServiceLine<EventService>
   readonly #delivery: Delivery
-  readonly #lifecycle = new Lifecycle()
+  readonly #lifecycle = new Lifecycle('the event channels')
   #lineClosed: Promise<void> | undefined
 
   private constructor(line: EventLine, delivery: Delivery, thread: DeviceThread) {
     super()
     this.#line = line
     this.#delivery = delivery
-    this.#service = new ServiceLine<EventService>(thread)
+    this.#service = new ServiceLine<EventService>(thread, 'the event channels')
     delivery.report = (error) => this.emit('error', error)
     thread.once('end', (died) => void this.#afterEnd(died))
   }
@@ -128,9 +130,13 @@ export class EventChannels extends EventEmitter<EventChannelsEvents> {
   }
 
   async #close(): Promise<void> {
-    this.#delivery.end(closedError())
+    this.#delivery.end(closedError('the event channels'))
     await this.#service.close()
     await this.#lineClosed
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptionsStylized): string {
+    return inLine('EventChannels', { state: this.#lifecycle.state }, options)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -140,7 +146,7 @@ export class EventChannels extends EventEmitter<EventChannelsEvents> {
   /** Only now: the worker has borrowed what the line owns. */
   async #afterEnd(died: GrantError | undefined): Promise<void> {
     if (died) this.#lifecycle.lose(died)
-    this.#delivery.end(died ?? closedError())
+    this.#delivery.end(died ?? closedError('the event channels'))
     this.#lineClosed = this.#line.close()
     await this.#lineClosed
     announceEnd(this, died)

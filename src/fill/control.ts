@@ -28,6 +28,11 @@ export class FillControl {
   /** Cooperative: tasks look between slices, and a task that has not begun never touches the memory. */
   stop(): void {
     Atomics.store(this.#fields, Field.stop, 1)
+    this.wake()
+  }
+
+  /** Has every {@link changed} resolve. */
+  wake(): void {
     Atomics.notify(this.#fields, Field.stop)
   }
 
@@ -35,8 +40,11 @@ export class FillControl {
     return Atomics.load(this.#fields, Field.stop) !== 0
   }
 
-  /** Resolves when {@link stop} is called. Does not keep the thread alive. */
-  async whenStopped(): Promise<void> {
+  /**
+   * Resolves when {@link stop} or {@link wake} is called. Does not keep the thread alive; V8 keeps it, and what waits for it,
+   * until one of them is.
+   */
+  async changed(): Promise<void> {
     const wait = Atomics.waitAsync(this.#fields, Field.stop, 0)
     if (wait.async) await wait.value
   }

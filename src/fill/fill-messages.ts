@@ -34,3 +34,8 @@ export interface FillerGrant {
 
 /** `results` are pairs of slice index and what the module returned for it. */
 export type FillOutcome = { results: [number, unknown][] } | { error: ErrorEnvelope }
+
+/** From a filler thread, beside its outcomes: a module threw when its run was over. */
+export interface FillerNotice {
+  lateError: ErrorEnvelope
+}

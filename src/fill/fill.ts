@@ -5,7 +5,7 @@ import type { FillWork } from './fill-messages.js'
 import { copyInSlices, type FillRequest, fillInSlices } from './in-place.js'
 import type { FillerPool } from './pool.js'
 import { sliceCount } from './slices.js'
-import { type CheckedSource, openFile, readFile } from './source.js'
+import { type CheckedSource, openFile, readFile, readToEnd } from './source.js'
 import { fillFromStream } from './stream.js'
 
 /**
@@ -86,6 +86,10 @@ async function carryOut(
     case 'file': {
       const { fd, length, close } = await openFile(source)
       try {
+        if (length === undefined) {
+          const bytes = await readToEnd(fd, target.bytes().subarray(offset), source.position, signal)
+          return { bytes, slices: 1 }
+        }
         checkFits(target, offset, length)
         if (length <= SMALL_FILE) {
           signal.throwIfAborted()

@@ -23,4 +23,4 @@ export interface TaskGrant extends GrantProxy {
 }
 
 /** Makes them. Only those who can reach a device worker can, so the entry of the filler thread brings it. */
-export type LoadTaskGrants = () => Promise<(grant: FillerGrant) => TaskGrant>
+export type MakeTaskGrant = (grant: FillerGrant) => TaskGrant

@@ -1,24 +1,16 @@
 import { availableParallelism } from 'node:os'
-import type { Worker } from 'node:worker_threads'
-import type { Piscina } from 'piscina'
+import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers'
+import { onAbort } from '../abort.js'
+import { invalidArgValue } from '../arguments.js'
+import { publish } from '../diagnostics.js'
 import { closedError, GrantError } from '../errors.js'
 import { fromEnvelope } from '../threads/envelope.js'
 import { FillControl } from './control.js'
 import type { FillOutcome, FillTask, FillWork } from './fill-messages.js'
+import type { FillerOptions } from './filler-options.js'
+import { FillerThreads } from './filler-threads.js'
 import { Semaphore } from './semaphore.js'
 import { type Range, sliceCount } from './slices.js'
-
-export interface FillerOptions {
-  /** Filler threads, at least 1. Default: what `os.availableParallelism()` says. They start with the first task. */
-  threads?: number
-  /**
-   * Fills from shared memory, or with one value, of fewer bytes than this are done on the calling thread, which is never
-   * held longer than a millisecond. Default 8 MiB.
-   */
-  inPlaceBelow?: number
-  /** How long an aborted module may go on before its thread is ended, in milliseconds. Default 1000. */
-  abortGrace?: number
-}
 
 /** A fill or run as the pool sees it. */
 export interface Job extends Range {
@@ -39,19 +31,18 @@ const PROGRESS_INTERVAL = 50
 /** The pooled workers of one thread: created when first needed, idle ones do not keep the process alive. */
 export class FillerPool {
   readonly threads: number
-  readonly #abortGrace: number
-  readonly #onError: (error: unknown) => void
+  readonly #options: FillerOptions
   /** As many tasks as threads: piscina ends the thread of a task that is aborted, even one that has not begun. */
   readonly #slots: Semaphore
-  #pool: Promise<Piscina> | undefined
+  #threads: Promise<FillerThreads> | undefined
+  /** Those that others have replaced, until they have ended. */
+  readonly #discarded = new Map<FillerThreads, Promise<void>>()
   #closing: Promise<void> | undefined
 
-  /** @param onError is told of a worker that dies while it has nothing to do */
-  constructor(options: FillerOptions, onError: (error: unknown) => void) {
+  constructor(options: FillerOptions) {
     this.threads = options.threads ?? Math.max(1, availableParallelism())
     this.#slots = new Semaphore(this.threads)
-    this.#abortGrace = options.abortGrace ?? 1000
-    this.#onError = onError
+    this.#options = options
   }
 
   /**
@@ -59,12 +50,12 @@ export class FillerPool {
    * @returns pairs of slice index and result, for a module
    */
   async run(job: Job): Promise<[number, unknown][]> {
-    if (this.#closing) throw closedError()
+    if (this.#closing) throw closedError('the filler pool')
     // What has been handed over can be handed on to one thread only.
     const transfer = transferOf(job.work)
     const tasks = Math.min(transfer ? 1 : this.threads, sliceCount(job))
     if (tasks === 0) return []
-    const pool = await this.#start()
+    const threads = await this.#start()
     job.signal.throwIfAborted()
     const control = FillControl.create(tasks)
     const { buffer, from, to, sliceBytes, work } = job
@@ -74,10 +65,12 @@ export class FillerPool {
       if (!(await this.#slots.take(job.signal))) return { results: [] }
       running.add(slot)
       try {
-        return (await pool.run(task, transfer && { transferList: transfer })) as FillOutcome
+        return await threads.run(task, transfer)
       } catch (error) {
         // The thread has died: the others need not go on. A task that fails otherwise stops them itself.
         control.stop()
+        // It could not even be started, and neither may the others.
+        if (control.threadOf(slot) === 0 && !cannotBePassed(error)) this.#discard(threads)
         throw error
       } finally {
         running.delete(slot)
@@ -85,16 +78,15 @@ export class FillerPool {
       }
     })
     let grace: NodeJS.Timeout | undefined
-    const abort = (): void => {
+    const takeBack = onAbort(job.signal, () => {
       control.stop()
-      if (work.kind === 'module') grace = this.#endAfterGrace(pool, control, running)
-    }
-    job.signal.addEventListener('abort', abort, { once: true })
+      if (work.kind === 'module') grace = this.#endAfterGrace(threads, control, running)
+    })
     const progress = this.#report(job, control)
     try {
       return this.#collect(await Promise.allSettled(outcomes), job)
     } finally {
-      job.signal.removeEventListener('abort', abort)
+      takeBack()
       clearTimeout(grace)
       clearInterval(progress)
     }
@@ -110,15 +102,11 @@ export class FillerPool {
     }, PROGRESS_INTERVAL).unref()
   }
 
-  #collect(settled: PromiseSettledResult<FillOutcome>[], { signal }: Job): [number, unknown][] {
+  #collect(settled: PromiseSettledResult<FillOutcome>[], { signal, work }: Job): [number, unknown][] {
     signal.throwIfAborted()
     const results: [number, unknown][] = []
     for (const outcome of settled) {
-      if (outcome.status === 'rejected') {
-        throw new GrantError('ERR_GRANTS_WORKER_DIED', 'a filler thread died while it was filling a grant', {
-          cause: outcome.reason,
-        })
-      }
+      if (outcome.status === 'rejected') throw failure(outcome.reason, work)
       if ('error' in outcome.value) throw fromEnvelope(outcome.value.error)
       results.push(...outcome.value.results)
     }
@@ -129,46 +117,67 @@ export class FillerPool {
    * Our own fillers stop at the next slice and are never ended in the middle of a write. A module may not listen: its
    * thread is ended after a grace period. Its task settles when the thread has gone.
    */
-  #endAfterGrace(pool: Piscina, control: FillControl, running: Set<number>): NodeJS.Timeout {
+  #endAfterGrace(threads: FillerThreads, control: FillControl, running: Set<number>): NodeJS.Timeout {
     return setTimeout(() => {
-      const threads = new Set([...running].map((slot) => control.threadOf(slot)))
-      for (const worker of pool.threads as Worker[]) {
-        // A task that has not begun, 0, will find the stop.
-        if (worker.threadId > 0 && threads.has(worker.threadId)) void worker.terminate()
-      }
-    }, this.#abortGrace)
+      // A task that has not begun has the thread 0, and will find the stop.
+      threads.terminate(new Set([...running].map((slot) => control.threadOf(slot))))
+    }, this.#options.abortGrace ?? 1000)
   }
 
-  /** Loads what the first fill would otherwise load while it holds up the event loop. Starts no thread. */
-  static preload(): void {
-    // A failure is the first fill's to report.
-    import('piscina').catch(() => {})
-  }
-
-  #start(): Promise<Piscina> {
-    this.#pool ??= import('piscina').then(({ Piscina }) => {
-      const pool = new Piscina({
-        filename: new URL('../../workers/filler.js', import.meta.url).href,
-        minThreads: this.threads,
-        maxThreads: this.threads,
-        // The default stops an idle worker's event loop, and with it the end of its leases.
-        atomics: 'disabled',
-        recordTiming: false,
-        // Loaders and conditions are wanted in the pool too; with an inherited --input-type no file would load.
-        ...(process.execArgv.some((flag) => flag.startsWith('--input-type')) && { execArgv: [] }),
-      })
-      pool.on('error', this.#onError)
-      return pool
+  #start(): Promise<FillerThreads> {
+    this.#threads ??= FillerThreads.start(
+      { ...this.#options, threads: this.threads },
+      { failed: report, over: (threads) => this.#discard(threads) },
+    ).catch((error) => {
+      // What could not be started now may be later.
+      this.#threads = undefined
+      throw error
     })
-    return this.#pool
+    return this.#threads
+  }
+
+  /** The next job gets new ones. What still runs in these is waited for. */
+  #discard(threads: FillerThreads): void {
+    if (this.#discarded.has(threads)) return
+    this.#threads = undefined
+    this.#discarded.set(
+      threads,
+      threads.drain().finally(() => this.#discarded.delete(threads)),
+    )
   }
 
   /** Resolves when its threads have ended. */
   close(): Promise<void> {
     this.#closing ??= (async () => {
-      const pool = await this.#pool
-      await pool?.destroy()
+      // What could not be started has no threads.
+      const threads = await this.#threads?.catch(() => undefined)
+      const all = [...this.#discarded.keys(), ...(threads ? [threads] : [])]
+      await Promise.all(all.map((one) => one.destroy()))
     })()
     return this.#closing
   }
+}
+
+function report(error: Error): void {
+  publish('xen-grants:error', () => ({ operation: 'filler thread', error }))
+}
+
+/** The task never left this thread. */
+function cannotBePassed(reason: unknown): boolean {
+  return reason instanceof Error && reason.name === 'DataCloneError'
+}
+
+function failure(reason: unknown, work: FillWork): Error {
+  if (work.kind === 'module' && cannotBePassed(reason)) {
+    const why = `cannot be passed to another thread (${(reason as Error).message})`
+    return Object.assign(invalidArgValue('options.args', why, work.args), { cause: reason })
+  }
+  const what = work.kind === 'module' ? `while it ran ${work.url}` : 'while it was filling a grant'
+  return new GrantError(
+    'ERR_GRANTS_WORKER_DIED',
+    `a filler thread died ${what}: ${(reason as Error).message}`,
+    {
+      cause: reason,
+    },
+  )
 }

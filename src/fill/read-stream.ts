@@ -1,12 +1,13 @@
+import { Buffer } from 'node:buffer'
 import { Readable } from 'node:stream'
 import { checkInteger } from '../arguments.js'
 import type { LiveBytes } from './stream.js'
 
 export interface ReadStreamOptions {
   /** Where to begin, in bytes. Default 0. */
-  start?: number
+  start?: number | undefined
   /** Where to end, in bytes, exclusive. Default: the end of the pages. */
-  end?: number
+  end?: number | undefined
 }
 
 const CHUNK = 64 << 10

@@ -1,3 +1,5 @@
+import { onAbort } from '../abort.js'
+
 /** Hands out a fixed number of turns, in the order they are asked for. */
 export class Semaphore {
   #free: number
@@ -16,14 +18,13 @@ export class Semaphore {
     }
     return new Promise((resolve) => {
       const mine = (): void => {
-        signal.removeEventListener('abort', abort)
+        takeBack()
         resolve(true)
       }
-      const abort = (): void => {
+      const takeBack = onAbort(signal, () => {
         this.#waiting.splice(this.#waiting.indexOf(mine), 1)
         resolve(false)
-      }
-      signal.addEventListener('abort', abort, { once: true })
+      })
       this.#waiting.push(mine)
     })
   }

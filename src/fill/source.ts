@@ -1,6 +1,8 @@
 import { fstatSync, read } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { Readable } from 'node:stream'
+import type { ReadableStream } from 'node:stream/web'
+import { URL } from 'node:url'
 import { promisify } from 'node:util'
 import { checkInteger, checkOptions, invalidArgType, invalidArgValue, outOfRange } from '../arguments.js'
 import { GrantError } from '../errors.js'
@@ -15,6 +17,7 @@ export type FillSource =
   | FileSource
   | ByteSource
   | Readable
+  | ReadableStream<Uint8Array>
   | AsyncIterable<Uint8Array>
 
 /** A file, read by the filler threads straight into the pages. */
@@ -22,9 +25,9 @@ export interface FileSource {
   /** A path, a file: URL, or the number of an open file descriptor, which stays the caller's to close. */
   file: string | URL | number
   /** Where in the file to begin, in bytes. Default 0. */
-  position?: number
-  /** How many bytes. Default: up to the end of the file. */
-  length?: number
+  position?: number | undefined
+  /** How many bytes. Default: up to the end of the file, also of one that has no size (in /proc). */
+  length?: number | undefined
 }
 
 /** One value everywhere. */
@@ -133,10 +136,33 @@ export function endedEarly(position: number, missing: number): GrantError {
   )
 }
 
+/**
+ * Reads what has no size of its own to its end.
+ * @returns how many bytes that were
+ * @throws RangeError when there are more than fit; the system error of read; the signal's reason
+ */
+export async function readToEnd(
+  fd: number,
+  into: Uint8Array,
+  position: number,
+  signal: AbortSignal,
+): Promise<number> {
+  for (let done = 0; ; ) {
+    signal.throwIfAborted()
+    const room = into.length - done
+    const target = room > 0 ? into : new Uint8Array(1)
+    const { bytesRead } = await readInto(fd, target, room > 0 ? done : 0, room || 1, position + done)
+    if (bytesRead === 0) return done
+    if (room === 0) throw outOfRange('source', `at most ${into.length} bytes long, the room there is`, 'more')
+    done += bytesRead
+  }
+}
+
 /** An open file and the part of it to read. `close` does nothing for a descriptor that is the caller's. */
 export interface OpenFile {
   fd: number
-  length: number
+  /** Undefined: the file has no size of its own, as those of /proc, and is to be read to its end. */
+  length: number | undefined
   close(): Promise<void>
 }
 
@@ -157,7 +183,7 @@ export async function openFile(source: Extract<CheckedSource, { kind: 'file' }>)
 function availableLength(
   fd: number,
   { file, position, length }: Extract<CheckedSource, { kind: 'file' }>,
-): number {
+): number | undefined {
   const stat = fstatSync(fd)
   const name = typeof file === 'number' ? `file descriptor ${file}` : String(file)
   if (stat.isDirectory()) {
@@ -174,6 +200,8 @@ function availableLength(
       throw invalidArgValue('source.length', `is needed: ${name} has no size of its own`, length)
     return length
   }
+  // Empty, or made when it is read: only reading tells.
+  if (stat.size === 0) return length
   if (position > stat.size)
     throw outOfRange('source.position', `<= ${stat.size}, the size of ${name}`, position)
   const available = stat.size - position

@@ -1,3 +1,4 @@
+import type { Buffer } from 'node:buffer'
 import { Writable } from 'node:stream'
 import { untilAborted } from '../abort.js'
 import { checkInteger, invalidArgType, outOfRange } from '../arguments.js'
@@ -52,7 +53,7 @@ function writeChunk(chunk: unknown, bytes: Uint8Array, at: number): number {
 
 export interface WriteStreamOptions {
   /** Where in the grant to begin, in bytes. Default 0. */
-  start?: number
+  start?: number | undefined
 }
 
 /** Errors with ERR_OUT_OF_RANGE when more is written than fits, with ERR_GRANTS_UNSHARED when the grant goes. */

@@ -5,7 +5,8 @@ import { dropped } from '../memory/dropped.js'
 import { toEnvelope } from '../threads/envelope.js'
 import { FillControl } from './control.js'
 import type { FillOutcome, FillTask, FillWork } from './fill-messages.js'
-import type { LoadTaskGrants } from './grant-proxy.js'
+import type { MakeTaskGrant } from './grant-proxy.js'
+import { runModule } from './module.js'
 import { type Slice, sliceAt, sliceCount } from './slices.js'
 import { endedEarly } from './source.js'
 
@@ -17,16 +18,13 @@ type Writer = (slice: Slice) => void
 /**
  * What a pooled worker does with a task. Never rejects: a failure is an outcome, so a rejection of the pool's means
  * that the thread itself has died. Nothing of the grant is kept between tasks.
- *
- * @param loadGrants not called for a plain fill, which does not need the line to the device worker
  */
-export async function performTask(task: FillTask, loadGrants: LoadTaskGrants): Promise<FillOutcome> {
+export async function performTask(task: FillTask, taskGrant: MakeTaskGrant): Promise<FillOutcome> {
   const control = new FillControl(task.control)
   control.begin(task.slot, threadId)
   if (control.stopped) return { results: [] }
   try {
     if (task.work.kind === 'module') {
-      const [{ runModule }, taskGrant] = await Promise.all([import('./module.js'), loadGrants()])
       return { results: await runModule(task, task.work, control, taskGrant(task.work.grant)) }
     }
     fillSlices(task, task.work, control)

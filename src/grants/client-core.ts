@@ -1,10 +1,13 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 import type { MessagePort } from 'node:worker_threads'
+import { onAbort } from '../abort.js'
 import { invalidArgType } from '../arguments.js'
 import { published } from '../diagnostics.js'
 import { closedError, GrantError } from '../errors.js'
-import { IN_PLACE_BELOW } from '../fill/filler-options.js'
-import { type FillerOptions, FillerPool } from '../fill/pool.js'
+import { type FillerOptions, IN_PLACE_BELOW } from '../fill/filler-options.js'
+import { FillerThreads } from '../fill/filler-threads.js'
+import { FillMeter } from '../fill/meter.js'
+import { FillerPool } from '../fill/pool.js'
 import { Lifecycle } from '../threads/lifecycle.js'
 import { handOver } from '../threads/orphans.js'
 import type { ClientContext } from './client-context.js'
@@ -18,30 +21,25 @@ import { Deferred } from './peer/deferred-pages.js'
 import { domainExistsOver } from './peer/domain-exists.js'
 import { StatusPages } from './peer/status-pages.js'
 import { PendingShare, type Sharer } from './pending-share.js'
-import type { GrantPool, GrantPoolHandle, PoolOptions } from './pool/grant-pool.js'
+import type { GrantPool, PoolEnd } from './pool/grant-pool.js'
 import { type GrantSource, makePool } from './pool/make-pool.js'
-import { checkShare, type ShareOptions } from './share-options.js'
+import type { GrantPoolHandle, PoolOptions } from './pool/pool-options.js'
+import { claimPort } from './session-port.js'
+import { type CheckedShare, checkShare, type ShareOptions } from './share-options.js'
 import type { ClientStats } from './stats.js'
 
 /** A thread's access to the device worker of a server. Users see it as a {@link GrantClient} or a {@link GrantServer}. */
 export class ClientCore implements GrantSource {
   readonly #context: ClientContext
   readonly #latency: RecordableHistogram = createHistogram()
-  readonly #fills = { count: 0, bytes: 0, milliseconds: 0 }
   /** Shares that are on their way, by request. */
   readonly #sharing = new Map<number, Promise<unknown>>()
   readonly #sharer: Sharer
+  readonly #pools = new Set<PoolEnd>()
   readonly #lifecycle = new Lifecycle()
 
-  private constructor(context: Omit<ClientContext, 'filled'>) {
-    this.#context = {
-      ...context,
-      filled: ({ bytes, milliseconds }) => {
-        this.#fills.count++
-        this.#fills.bytes += bytes
-        this.#fills.milliseconds += milliseconds
-      },
-    }
+  private constructor(context: ClientContext) {
+    this.#context = context
     this.#sharer = {
       context: this.#context,
       latency: this.#latency,
@@ -58,22 +56,31 @@ export class ClientCore implements GrantSource {
    * @param port see `GrantClient.connect`
    * @param fillers has been checked
    */
-  static connect(port: MessagePort, fillers: FillerOptions): Promise<ClientCore> {
-    FillerPool.preload()
+  static connect(
+    port: MessagePort,
+    fillers: FillerOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<ClientCore> {
+    claimPort(port)
+    FillerThreads.preload()
     const grants = new OpenGrants()
-    return new Promise((resolve, reject) => {
+    let takeBack = (): void => {}
+    const connected = new Promise<ClientCore>((resolve, reject) => {
       let client: ClientCore | undefined
       const connection = new Connection(port, {
         onEvent: (event) => {
           if (event.type === 'welcome') {
             const { server, deviceThread, serverThread } = event
-            const pool = new FillerPool(fillers, () => {})
+            const pool = new FillerPool(fillers)
             const inPlaceBelow = fillers.inPlaceBelow ?? IN_PLACE_BELOW
-            const statusPages = new StatusPages((domid) => client!.share({ domid, pages: 1, writable: true }))
+            const statusPages = new StatusPages((domid, wait, signal) =>
+              client!.#share(() => ({ domid, pages: 1, writable: true, wait, signal, status: true })),
+            )
             const domainExists = domainExistsOver(connection)
             const deferred = new Deferred(domainExists)
             const peers = { statusPages, deferred, domainExists }
-            const shared = { connection, fillers: pool, inPlaceBelow, server, deviceThread, serverThread }
+            const filling = { fillers: pool, inPlaceBelow, meter: new FillMeter() }
+            const shared = { connection, ...filling, server, deviceThread, serverThread }
             client = new ClientCore({ ...shared, ...peers, grants, unclaimed: new Set() })
             resolve(client)
           } else {
@@ -85,7 +92,13 @@ export class ClientCore implements GrantSource {
           reject(error)
         },
       })
+      if (signal)
+        takeBack = onAbort(signal, () => {
+          connection.close()
+          reject(signal.reason)
+        })
     })
+    return connected.finally(() => takeBack())
   }
 
   #handle(event: SessionEvent): void {
@@ -104,11 +117,15 @@ export class ClientCore implements GrantSource {
   }
 
   share(options: ShareOptions): Promise<Grant> {
+    return this.#share(() => checkShare(options))
+  }
+
+  #share(checked: () => CheckedShare): Promise<Grant> {
     let pending: PendingShare | undefined
     const sharing = new Promise<Grant>((resolve, reject) => {
-      const checked = checkShare(options)
+      const options = checked()
       this.#lifecycle.mustBeOpen()
-      pending = new PendingShare(this.#sharer, checked, resolve, reject)
+      pending = new PendingShare(this.#sharer, options, resolve, reject)
     })
     if (pending) this.#sharing.set(pending.id, sharing)
     return sharing
@@ -140,12 +157,14 @@ export class ClientCore implements GrantSource {
   }
 
   pool(options: PoolOptions | GrantPoolHandle): Promise<GrantPool> {
-    return makePool(this, options)
+    return makePool(this, options, (end) => {
+      this.#pools.add(end)
+      return () => this.#pools.delete(end)
+    })
   }
 
   async stats(): Promise<ClientStats> {
     const device = await this.#context.connection.stats()
-    const { count, bytes, milliseconds } = this.#fills
     const ms = (p: number): number => (this.#latency.count === 0 ? 0 : this.#latency.percentile(p) / 1e6)
     return {
       ...device,
@@ -156,12 +175,7 @@ export class ClientCore implements GrantSource {
         p99: ms(99),
         max: this.#latency.count ? this.#latency.max / 1e6 : 0,
       },
-      fills: {
-        count,
-        bytes,
-        milliseconds,
-        bytesPerSecond: milliseconds === 0 ? 0 : (bytes / milliseconds) * 1000,
-      },
+      fills: this.#context.meter.stats(),
     }
   }
 
@@ -176,6 +190,7 @@ export class ClientCore implements GrantSource {
 
   async #close(): Promise<void> {
     const { connection, fillers, grants } = this.#context
+    for (const pool of this.#pools) pool.end(closedError())
     for (const id of this.#sharing.keys()) connection.cancel(id)
     await Promise.allSettled(this.#sharing.values())
     // What fails here is tried once more by the device worker when the line closes, and reported by it.
@@ -183,6 +198,11 @@ export class ClientCore implements GrantSource {
     // Only when no thread of ours can touch the memory does the device worker hear that no lease is left.
     await fillers.close()
     connection.close()
+  }
+
+  /** For people. */
+  get state(): string {
+    return this.lost && !this.#lifecycle.closing ? 'lost' : this.#lifecycle.state
   }
 
   /** Whether the line to the device worker is dead. */
@@ -205,6 +225,7 @@ export class ClientCore implements GrantSource {
     const grants = this.#context.grants.all()
     const orphans = [...grants.map(({ memory }) => memory), ...this.#context.unclaimed]
     connection.fail(error)
+    for (const pool of this.#pools) pool.end(error)
     for (const grant of grants) grant.revoke(error)
     // A client that has been replaced is never closed: its filler threads end when nothing runs in them any more.
     void Promise.all(grants.map((grant) => grant.idle())).then(() => fillers.close())

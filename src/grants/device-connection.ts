@@ -127,7 +127,11 @@ export class Connection {
       this.#expect(id, { answered() {}, failed: reject })
       this.#deviceCalls()
         .stats()
-        .then(resolve, reject)
+        .then((answer) => {
+          if ('error' in answer) reject(fromEnvelope(answer.error))
+          else resolve(answer.value)
+        })
+        .catch(reject)
         .finally(() => this.#take(id))
     })
   }

@@ -1,19 +1,24 @@
-import { MessagePort } from 'node:worker_threads'
-import { checkOptions, invalidArgType } from '../arguments.js'
+import { type InspectOptionsStylized, inspect } from 'node:util'
+import type { MessagePort } from 'node:worker_threads'
+import { checkOptions, checkSignal } from '../arguments.js'
 import { assertSupported } from '../drivers/support.js'
+import type { FillerOptions } from '../fill/filler-options.js'
 import { checkFillers } from '../fill/filler-options.js'
-import type { FillerOptions } from '../fill/pool.js'
+import { inLine } from '../inspect.js'
 import { type CloseOptions, checkClose } from '../threads/close-options.js'
 import { ClientCore } from './client-core.js'
 import type { Grant } from './grant.js'
 import type { GrantHandle } from './handle.js'
-import type { GrantPool, GrantPoolHandle, PoolOptions } from './pool/grant-pool.js'
+import type { GrantPool } from './pool/grant-pool.js'
+import type { GrantPoolHandle, PoolOptions } from './pool/pool-options.js'
 import type { ShareOptions } from './share-options.js'
 import type { ClientStats } from './stats.js'
 
 export interface ConnectOptions {
   /** The filler threads of this thread's grants; they start when first needed. */
-  fillers?: FillerOptions
+  fillers?: FillerOptions | undefined
+  /** Stops waiting for the device worker, which may be busy; the port is closed then. Once connected it has no effect. */
+  signal?: AbortSignal | undefined
 }
 
 /** A thread's access to a GrantServer of the same process, straight to its device worker. */
@@ -26,15 +31,15 @@ export class GrantClient {
 
   /**
    * @param port what `server.connect()` returned, transferred to this thread; it belongs to the client from now on
-   * @throws GrantError ERR_GRANTS_CLOSED, ERR_GRANTS_WORKER_DIED, ERR_GRANTS_UNSUPPORTED
+   * @throws TypeError for any other port, and for one that has been used; GrantError ERR_GRANTS_CLOSED,
+   * ERR_GRANTS_WORKER_DIED, ERR_GRANTS_UNSUPPORTED; the signal's reason
    */
   static async connect(port: MessagePort, options?: ConnectOptions): Promise<GrantClient> {
-    const { fillers } = checkOptions<ConnectOptions>('options', options, ['fillers'])
+    const { fillers, signal } = checkOptions<ConnectOptions>('options', options, ['fillers', 'signal'])
     const checked = checkFillers(fillers)
-    if (!(port instanceof MessagePort))
-      throw invalidArgType('port', 'a MessagePort from server.connect()', port)
+    checkSignal('options.signal', signal)
     assertSupported()
-    return new GrantClient(await ClientCore.connect(port, checked))
+    return new GrantClient(await ClientCore.connect(port, checked, signal))
   }
 
   /**
@@ -74,6 +79,10 @@ export class GrantClient {
   /** Unshares this thread's grants, returns its leases and hangs up. Calling it again waits for the same end. */
   close(options?: CloseOptions): Promise<void> {
     return this.#core.close(checkClose(options))
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptionsStylized): string {
+    return inLine('GrantClient', { state: this.#core.state }, options)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,7 +1,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { DeviceDescriptor } from '../drivers/descriptor.js'
 import type { ErrorEnvelope } from '../threads/envelope.js'
-import type { ThreadData } from '../threads/thread-messages.js'
+import type { Outcome, ThreadData } from '../threads/thread-messages.js'
 
 /**
  * Everything that crosses threads. Hot messages are flat numbers: cloning an array of objects costs ten times more.
@@ -33,7 +33,8 @@ export const Op = {
   domainExists: 8,
 } as const
 
-export const ShareFlag = { writable: 1, wait: 2 } as const
+/** `status`: a status page for offers, which comes on top of what the budgets allow. */
+export const ShareFlag = { writable: 1, wait: 2, status: 4 } as const
 
 export const UnshareFlag = { force: 1, fireNotify: 2 } as const
 
@@ -58,7 +59,7 @@ export type SessionMessage = 'hello' | Float64Array | { calls: MessagePort }
 
 /** What a client may call on the device worker, through comlink. */
 export interface DeviceCalls {
-  stats(): DeviceStats
+  stats(): Outcome<DeviceStats>
 }
 
 /** From the device worker to a client, on the same port: what is told of a grant comes after the answer that brought it. */

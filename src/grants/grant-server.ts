@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
-import { MessageChannel, type MessagePort, threadId } from 'node:worker_threads'
+import { performance } from 'node:perf_hooks'
+import { type InspectOptionsStylized, inspect } from 'node:util'
+import { type MessagePort, threadId } from 'node:worker_threads'
 import { publish } from '../diagnostics.js'
 import { assertSupported } from '../drivers/support.js'
 import { diedError, type GrantError } from '../errors.js'
+import { inLine } from '../inspect.js'
 import { type CloseOptions, checkClose } from '../threads/close-options.js'
 import { DeviceThread } from '../threads/device-thread.js'
 import { fromEnvelope } from '../threads/envelope.js'
@@ -13,8 +16,10 @@ import { ClientCore } from './client-core.js'
 import type { Grant } from './grant.js'
 import type { DeviceControl, DeviceNotice } from './grant-messages.js'
 import type { GrantHandle } from './handle.js'
-import type { GrantPool, GrantPoolHandle, PoolOptions } from './pool/grant-pool.js'
+import type { GrantPool } from './pool/grant-pool.js'
+import type { GrantPoolHandle, PoolOptions } from './pool/pool-options.js'
 import { type CheckedServerOptions, checkServerOptions, type ServerOptions } from './server-options.js'
+import { openPort } from './session-port.js'
 import type { ShareOptions } from './share-options.js'
 import type { ClientStats } from './stats.js'
 
@@ -83,7 +88,7 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
       const notice = message as DeviceNotice
       if (notice.type === 'error') this.#report(fromEnvelope(notice.error))
     })
-    const client = await ClientCore.connect(connectTo(thread), fillers)
+    const client = await ClientCore.connect(connectTo(thread), fillers, undefined)
     const ended = new Promise<void>((resolve) => {
       thread.once('end', (died) => {
         resolve()
@@ -113,8 +118,9 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
   }
 
   /**
-   * A port for another thread of this process: transfer it there and give it to `GrantClient.connect()`. What that
-   * thread shares goes back when it closes its client or exits.
+   * A port for another thread of this process: transfer it there and give it to `GrantClient.connect()`, once. What that
+   * thread shares goes back when it closes its client or exits. A port that no client has claimed holds nothing up: closing
+   * the server closes it.
    */
   connect(): MessagePort {
     this.#lifecycle.mustBeOpen()
@@ -151,6 +157,14 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
     const ended = session.thread.close({ type: 'close', force } satisfies DeviceControl)
     await client
     await ended
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptionsStylized): string {
+    return inLine(
+      'GrantServer',
+      { device: this.#options.descriptor.path, state: this.#lifecycle.state },
+      options,
+    )
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -205,7 +219,5 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
 }
 
 function connectTo(thread: DeviceThread): MessagePort {
-  const { port1, port2 } = new MessageChannel()
-  thread.post({ type: 'connect', port: port2 } satisfies DeviceControl, [port2])
-  return port1
+  return openPort((port) => thread.post({ type: 'connect', port } satisfies DeviceControl, [port]))
 }

@@ -1,4 +1,7 @@
-import { checkOptions, checkSignal } from '../arguments.js'
+import { clearTimeout, setTimeout } from 'node:timers'
+import type { URL } from 'node:url'
+import { onAbort } from '../abort.js'
+import { checkBoolean, checkOptions, checkSignal } from '../arguments.js'
 import { isHeard, publish, published } from '../diagnostics.js'
 import { GrantError } from '../errors.js'
 import type { FillResult } from '../fill/fill.js'
@@ -6,11 +9,12 @@ import type { FillerGrant } from '../fill/fill-messages.js'
 import type { FillSource } from '../fill/source.js'
 import type { GrantOffer } from '../pages/offer.js'
 import type { FillOptions, RunOptions } from '../pages/page-options.js'
-import { PagesWork } from '../pages/pages-work.js'
+import { type PagesContext, PagesWork } from '../pages/pages-work.js'
 import type { PeerState } from '../pages/peer-status.js'
 import { notifyArguments, type UnmapNotifyOptions } from '../unmap-notify.js'
 import type { ClientContext } from './client-context.js'
 import type { Connection } from './device-connection.js'
+import type { GrantActions } from './grant.js'
 import { Op } from './grant-messages.js'
 import type { GrantHandle } from './handle.js'
 import type { OfferOptions, ReleasedOptions } from './offer-options.js'
@@ -37,8 +41,16 @@ export function takenByForce(id: number): GrantError {
 
 const IN_ORDER: UnshareOptions = {}
 
+/** Waiting would look as if it had been waited for. */
+function nothingTells(id: number): Error {
+  const text =
+    `The property 'options.whenReleased' needs grant.offer(), in this thread and before: nothing tells when the peer of grant ${id} ` +
+    'unmaps it'
+  return Object.assign(new TypeError(text), { code: 'ERR_INVALID_ARG_VALUE' })
+}
+
 /** One lease of a grant, with everything that is done through it. Users see it as a {@link Grant}. */
-export class GrantWork extends PagesWork implements OpenGrant, Unsharable {
+export class GrantWork extends PagesWork implements GrantActions, OpenGrant, Unsharable {
   readonly id: number
   readonly domid: number
   readonly writable: boolean
@@ -47,6 +59,7 @@ export class GrantWork extends PagesWork implements OpenGrant, Unsharable {
   readonly #context: ClientContext
   readonly #unsharing: Unsharing
   #watch: PeerWatch | undefined
+  #whenEnded: (() => void) | undefined
 
   constructor({ id, domid, writable, buffer, refs, owner }: GrantFacts, context: ClientContext) {
     super(buffer, refs.length, context)
@@ -64,7 +77,7 @@ export class GrantWork extends PagesWork implements OpenGrant, Unsharable {
     return this.#context.connection
   }
 
-  protected override get live(): boolean {
+  override get live(): boolean {
     return this.#unsharing.live
   }
 
@@ -76,14 +89,13 @@ export class GrantWork extends PagesWork implements OpenGrant, Unsharable {
     this.#unsharing.mustBeLive()
   }
 
-  protected override get fillerGrant(): FillerGrant {
+  override get fillerGrant(): FillerGrant {
     const { id, domid, pages } = this
     const refs = new Uint32Array(this.refs)
     return { id, domid, pages, refs, deviceThread: this.#context.deviceThread }
   }
 
-  protected override filled(result: FillResult): void {
-    super.filled(result)
+  override filled(result: FillResult): void {
     const { id, domid } = this
     const { bytes, slices, milliseconds } = result
     publish('xen-grants:fill', () => ({ id, domid, bytes, slices, milliseconds }))
@@ -93,8 +105,8 @@ export class GrantWork extends PagesWork implements OpenGrant, Unsharable {
     return published('fill', () => super.fill(source, options))
   }
 
-  override run(module: URL | string, options: RunOptions | undefined): Promise<unknown[]> {
-    return published('run', () => super.run(module, options))
+  override run<Result>(module: URL | string, options: RunOptions | undefined): Promise<Result[]> {
+    return published('run', () => super.run<Result>(module, options))
   }
 
   async setUnmapNotify(options: UnmapNotifyOptions): Promise<void> {
@@ -112,11 +124,14 @@ export class GrantWork extends PagesWork implements OpenGrant, Unsharable {
   }
 
   async offer(options: OfferOptions | undefined): Promise<GrantOffer> {
-    const { channel } = checkOptions<OfferOptions>('options', options, ['channel'])
+    const known = ['channel', 'wait', 'signal'] as const
+    const { channel, wait = false, signal } = checkOptions<OfferOptions>('options', options, known)
+    checkBoolean('options.wait', wait)
+    checkSignal('options.signal', signal)
     this.mustBeUsable()
     const { statusPages, deferred, domainExists } = this.#context
     this.#watch ??= new PeerWatch(statusPages, deferred, domainExists)
-    const status = await this.#watch.status(this.domid, channel)
+    const status = await this.#watch.status(this.domid, channel, { wait, signal })
     return { refs: [...this.refs], writable: this.writable, status }
   }
 
@@ -138,18 +153,28 @@ export class GrantWork extends PagesWork implements OpenGrant, Unsharable {
 
   async #unshareWith(options: UnshareOptions | undefined): Promise<void> {
     const checked = checkUnshare(options)
-    if (checked.whenReleased && this.#unsharing.live) await this.#untilReleased(checked)
+    if (checked.whenReleased && this.#unsharing.live) {
+      if (!this.#watch) throw nothingTells(this.id)
+      await this.#untilReleased(this.#watch, checked)
+    }
     await this.#unsharing.unshare(checked)
     if (this.#watch) await this.#watch.ended()
   }
 
-  async #untilReleased({ timeout, signal }: UnshareOptions): Promise<void> {
-    const late = AbortSignal.timeout(timeout ?? DEFAULT_RELEASE_TIMEOUT)
+  async #untilReleased(watch: PeerWatch, { timeout, signal }: UnshareOptions): Promise<void> {
+    // Not AbortSignal.any: Node 20 keeps something of each such signal for as long as the caller's lives.
+    const stop = new AbortController()
+    const { signal: stopped } = stop
+    const late = setTimeout(() => stop.abort(), timeout ?? DEFAULT_RELEASE_TIMEOUT)
+    const takeBack = signal && onAbort(signal, () => stop.abort())
     try {
-      await this.#watch?.released(signal ? AbortSignal.any([signal, late]) : late)
+      await watch.released(stopped)
     } catch (error) {
       signal?.throwIfAborted()
-      if (!late.aborted) throw error
+      if (!stopped.aborted) throw error
+    } finally {
+      takeBack?.()
+      clearTimeout(late)
     }
   }
 
@@ -171,6 +196,17 @@ export class GrantWork extends PagesWork implements OpenGrant, Unsharable {
     this.dropMemory()
     this.#context.grants.delete(this)
     this.#watch?.end(this.pages)
+    this.#whenEnded?.()
+  }
+
+  /** @param ended is called when this lease is over, in whatever way */
+  onEnded(ended: () => void): void {
+    this.#whenEnded = ended
+  }
+
+  /** Another use of the same pages, see {@link PagesWork}. */
+  get pagesContext(): PagesContext {
+    return this.#context
   }
 
   revoke(reason: GrantError): void {

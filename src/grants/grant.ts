@@ -1,11 +1,30 @@
+import { type InspectOptionsStylized, inspect } from 'node:util'
+import { inLine, rangeOf } from '../inspect.js'
 import type { GrantOffer } from '../pages/offer.js'
+import type { PagesWork } from '../pages/pages-work.js'
 import type { PeerState } from '../pages/peer-status.js'
 import { SharedPages } from '../pages/shared-pages.js'
 import type { UnmapNotifyOptions } from '../unmap-notify.js'
-import type { GrantWork } from './grant-work.js'
 import type { GrantHandle } from './handle.js'
 import type { OfferOptions, ReleasedOptions } from './offer-options.js'
 import type { UnshareOptions } from './unshare-options.js'
+
+/** What a Grant does, by whom it is done: one lease, or one use of a pool's. */
+export interface GrantActions extends PagesWork {
+  readonly id: number
+  readonly domid: number
+  readonly writable: boolean
+  readonly refs: readonly number[]
+  readonly peer: PeerState
+  setUnmapNotify(options: UnmapNotifyOptions): Promise<void>
+  offer(options: OfferOptions | undefined): Promise<GrantOffer>
+  released(options: ReleasedOptions | undefined): Promise<PeerState>
+  handle(): GrantHandle
+  unshare(options?: UnshareOptions): Promise<void>
+}
+
+/** The work behind a Grant, for what makes more of them. */
+export let actionsOf: (grant: Grant) => GrantActions | undefined
 
 /**
  * Pages of this domain that another domain may map. They stay granted until {@link unshare}, whatever becomes of
@@ -18,11 +37,15 @@ export class Grant extends SharedPages {
   readonly domid: number
   /** Whether that domain may write. This side always may. */
   readonly writable: boolean
-  readonly #work: GrantWork
+  readonly #work: GrantActions
   #refs: Uint32Array | undefined
 
+  static {
+    actionsOf = (grant) => (#work in grant ? grant.#work : undefined)
+  }
+
   /** @internal */
-  constructor(work: GrantWork) {
+  constructor(work: GrantActions) {
     super(work)
     this.id = work.id
     this.domid = work.domid
@@ -89,6 +112,21 @@ export class Grant extends SharedPages {
    */
   unshare(options?: UnshareOptions): Promise<void> {
     return this.#work.unshare(options)
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptionsStylized): string {
+    return inLine(
+      'Grant',
+      {
+        id: this.id,
+        domid: this.domid,
+        pages: this.pages,
+        writable: this.writable,
+        refs: rangeOf(this.#work.refs),
+        state: this.#work.live ? 'shared' : 'unshared',
+      },
+      options,
+    )
   }
 
   [Symbol.asyncDispose](): Promise<void> {

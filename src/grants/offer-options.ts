@@ -2,9 +2,12 @@ import type { EventChannel } from '../events/event-channel.js'
 
 export interface OfferOptions {
   /** Bound for the peer's domain: wakes this side when the peer unmaps, if the peer has event channels too. */
-  channel?: EventChannel
+  channel?: EventChannel | undefined
+  /** Wait for a page to come free for the status, as in `share()`. Default false. */
+  wait?: boolean | undefined
+  signal?: AbortSignal | undefined
 }
 
 export interface ReleasedOptions {
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }

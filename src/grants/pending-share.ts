@@ -1,4 +1,5 @@
 import { performance, type RecordableHistogram } from 'node:perf_hooks'
+import { onAbort } from '../abort.js'
 import { isHeard, publish } from '../diagnostics.js'
 import type { ClientContext } from './client-context.js'
 import type { Pending } from './device-connection.js'
@@ -27,6 +28,7 @@ export class PendingShare implements Pending {
   readonly #began = performance.now()
   /** Of the request. */
   readonly id: number
+  readonly #takeBack: (() => void) | undefined
   #aborted = false
 
   constructor(
@@ -39,10 +41,11 @@ export class PendingShare implements Pending {
     this.#options = options
     this.#resolve = resolve
     this.#reject = reject
-    const { domid, pages, writable, wait, signal } = options
-    const flags = (writable ? ShareFlag.writable : 0) | (wait ? ShareFlag.wait : 0)
+    const { domid, pages, writable, wait, signal, status } = options
+    const flags =
+      (writable ? ShareFlag.writable : 0) | (wait ? ShareFlag.wait : 0) | (status ? ShareFlag.status : 0)
     this.id = sharer.context.connection.send(this, Op.share, domid, pages, flags)
-    signal?.addEventListener('abort', this, { once: true })
+    this.#takeBack = signal && onAbort(signal, () => this.#abort(signal.reason))
   }
 
   answered(values: Float64Array, at: number, count: number, buffers: readonly SharedArrayBuffer[]): void {
@@ -74,9 +77,9 @@ export class PendingShare implements Pending {
   }
 
   /** The caller's signal: rejects at once; a grant that arrives after that goes straight back. */
-  handleEvent(): void {
+  #abort(reason: unknown): void {
     this.#sharer.context.connection.cancel(this.id)
-    this.#fail(this.#options.signal!.reason)
+    this.#fail(reason)
     this.#aborted = true
   }
 
@@ -88,7 +91,7 @@ export class PendingShare implements Pending {
   }
 
   #settle(): void {
-    this.#options.signal?.removeEventListener('abort', this)
+    this.#takeBack?.()
     this.#sharer.settled(this.id)
     this.#sharer.latency.record(Math.max(1, Math.round((performance.now() - this.#began) * 1e6)))
   }

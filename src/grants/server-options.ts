@@ -3,8 +3,8 @@ import { gntalloc } from '../drivers/catalogue.js'
 import type { DeviceDescriptor } from '../drivers/descriptor.js'
 import { deviceDescriptor } from '../drivers/gntalloc/grant-device.js'
 import { resolveDevice } from '../drivers/resolve-device.js'
+import type { FillerOptions } from '../fill/filler-options.js'
 import { checkFillers } from '../fill/filler-options.js'
-import type { FillerOptions } from '../fill/pool.js'
 import type { BudgetOptions } from './grant-messages.js'
 
 /** Stands for a device that is not a path, such as a SimulatedXen. */
@@ -14,26 +14,26 @@ export interface DeviceStandIn {
 
 export interface ServerOptions {
   /** Path of the device, or a SimulatedXen. Default '/dev/xen/gntalloc'. */
-  device?: string | DeviceStandIn
+  device?: string | DeviceStandIn | undefined
   /** Pages this server may have granted at a time. Default: the driver's limit. */
-  maxPages?: number
+  maxPages?: number | undefined
   /** The same for each domain. Default: none. */
-  maxPagesPerDomain?: number
+  maxPagesPerDomain?: number | undefined
   /** Requests of one thread that may be unanswered before its share() rejects with ERR_GRANTS_BUSY. Default 65536. */
-  maxQueue?: number
+  maxQueue?: number | undefined
   /**
    * Grant table entries this server leaves to others: the domain's PV disks and network take theirs from the same
    * table, and fail when it is full. Default: a sixteenth of the table, 2048 of the 32768 that Xen gives by default.
    */
-  headroom?: number
+  headroom?: number | undefined
   /** Start a new device worker when it dies, and serve on. Default true; otherwise the server closes. */
-  restart?: boolean
+  restart?: boolean | undefined
   /** The filler threads of this thread's grants; they start when first needed. */
-  fillers?: FillerOptions
+  fillers?: FillerOptions | undefined
   /** Zero pages before they are given back: a peer that still maps them keeps seeing them. Default true. */
-  scrub?: boolean
+  scrub?: boolean | undefined
   /** Aborts the opening; once open it has no effect. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
 export interface CheckedServerOptions {

@@ -14,16 +14,24 @@ export interface ShareOptions {
   /** Pages of 4096 bytes: 1 to 1048576 (4 GiB). */
   pages: number
   /** Whether that domain may write. Default false. */
-  writable?: boolean
+  writable?: boolean | undefined
   /** Wait for pages to come free instead of failing when a budget or the driver's limit is used up. Default false. */
-  wait?: boolean
-  signal?: AbortSignal
+  wait?: boolean | undefined
+  signal?: AbortSignal | undefined
 }
 
 /** Largest grant: one view reaches no further on every supported Node. */
 const MAX_PAGES = 2 ** 20
 
-export type CheckedShare = Required<Omit<ShareOptions, 'signal'>> & { signal: AbortSignal | undefined }
+export interface CheckedShare {
+  domid: number
+  pages: number
+  writable: boolean
+  wait: boolean
+  signal: AbortSignal | undefined
+  /** A status page, see `ShareFlag`. */
+  status: boolean
+}
 
 export function checkShare(options: unknown): CheckedShare {
   if (options === undefined) throw invalidArgType('options', 'an object with domid and pages', options)
@@ -43,5 +51,5 @@ export function checkShare(options: unknown): CheckedShare {
   checkBoolean('options.writable', writable)
   checkBoolean('options.wait', wait)
   checkSignal('options.signal', signal)
-  return { domid, pages, writable, wait, signal }
+  return { domid, pages, writable, wait, signal, status: false }
 }

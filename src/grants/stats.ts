@@ -1,3 +1,4 @@
+import type { FillStats } from '../fill/meter.js'
 import type { DeviceStats } from './grant-messages.js'
 import type { DeferredStats } from './peer/deferred-pages.js'
 
@@ -7,6 +8,6 @@ export interface ClientStats extends DeviceStats {
   deferred: DeferredStats
   /** From share() to its grant, in this thread. */
   shareLatency: { count: number; p50: number; p99: number; max: number }
-  /** Fills of this thread. `milliseconds` adds up fills that ran side by side. */
-  fills: { count: number; bytes: number; milliseconds: number; bytesPerSecond: number }
+  /** Fills of this thread. */
+  fills: FillStats
 }

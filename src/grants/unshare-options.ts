@@ -2,14 +2,14 @@ import { checkBoolean, checkInteger, checkOptions, checkSignal } from '../argume
 
 export interface UnshareOptions {
   /** Wait for no thread; see `Grant.unshare`. Default false. */
-  force?: boolean
+  force?: boolean | undefined
   /** Let armed unmap notifications fire, as they would in a crash. Default false: they are disarmed first. */
-  fireNotify?: boolean
-  /** Wait first until the peer has unmapped the pages; see `Grant.offer`. Default false. */
-  whenReleased?: boolean
+  fireNotify?: boolean | undefined
+  /** Wait first until the peer has unmapped the pages, which have been offered to it: see `Grant.offer`. Default false. */
+  whenReleased?: boolean | undefined
   /** How long to wait for that, in milliseconds. Default 10000. */
-  timeout?: number
-  signal?: AbortSignal
+  timeout?: number | undefined
+  signal?: AbortSignal | undefined
 }
 
 export const DEFAULT_RELEASE_TIMEOUT = 10_000

@@ -1,4 +1,4 @@
-import { untilAborted } from '../abort.js'
+import { onAbort } from '../abort.js'
 import { GrantError } from '../errors.js'
 import type { InFlight } from '../pages/in-flight.js'
 import type { Connection, Pending } from './device-connection.js'
@@ -28,10 +28,9 @@ type State = 'live' | 'leaving' | 'stuck' | 'gone'
 
 /** The device worker has been asked to take the pages back, in order. */
 interface Asked {
+  request: number
   resolve(): void
   reject(error: unknown): void
-  signal: AbortSignal | undefined
-  withdraw: (() => void) | undefined
 }
 
 /** The end of a grant in one thread. */
@@ -40,6 +39,12 @@ export class Unsharing implements Pending {
   #state: State = 'live'
   /** The orderly unshare that is going on, shared by all callers that ask for one meanwhile. */
   #orderly: Promise<void> | undefined
+  /** How many of them still want it. */
+  #callers = 0
+  /** None of them does any more: the signal of the last has fired, with this reason. */
+  #withdrawn: { reason: unknown } | undefined
+  /** Ends the wait for this thread's work. */
+  #stopWaiting: (() => void) | undefined
   #asked: Asked | undefined
   #reason: GrantError | undefined
 
@@ -55,82 +60,115 @@ export class Unsharing implements Pending {
     if (this.#state !== 'live') throw this.#reason ?? this.#unshared()
   }
 
-  unshare({ force = false, fireNotify = false, signal }: UnshareOptions): Promise<void> {
+  unshare(options: UnshareOptions): Promise<void> {
+    const { force = false, fireNotify = false, signal } = options
     if (this.#state === 'gone') return Promise.resolve()
-    if (!this.#grant.owner) return this.#leave(force)
     const flags = fireNotify ? UnshareFlag.fireNotify : 0
-    if (force) return this.#force(flags | UnshareFlag.force)
-    this.#orderly ??= this.#inOrder(flags, signal)
-    return this.#orderly
+    if (force && this.#grant.owner) return this.#force(flags | UnshareFlag.force)
+    if (force) this.#grant.inFlight.abort(this.#unshared())
+    if (this.#withdrawn) return this.#afterWithdrawal(options)
+    this.#callers++
+    this.#orderly ??= this.#inOrder(flags)
+    return signal ? this.#unlessAborted(this.#orderly, signal) : this.#orderly
   }
 
-  #inOrder(flags: number, signal: AbortSignal | undefined): Promise<void> {
-    this.#state = 'leaving'
-    return this.#grant.inFlight.busy ? this.#whenIdle(flags, signal) : this.#giveBack(flags, signal)
+  /** What others have given up is not what this caller gets. */
+  async #afterWithdrawal(options: UnshareOptions): Promise<void> {
+    await this.#orderly?.catch(() => {})
+    options.signal?.throwIfAborted()
+    await this.unshare(options)
   }
 
-  async #whenIdle(flags: number, signal: AbortSignal | undefined): Promise<void> {
-    try {
-      await untilAborted(this.#grant.inFlight.idle(), signal)
-    } catch (error) {
-      this.#orderly = undefined
-      this.#afterFailure(error, signal)
-    }
-    if (this.#state === 'leaving') await this.#giveBack(flags, signal)
-    else this.#orderly = undefined
-  }
-
-  #giveBack(flags: number, signal: AbortSignal | undefined): Promise<void> {
-    const { id, connection } = this.#grant
+  /** A caller that stops waiting stops the rest only when no other wants it. */
+  #unlessAborted(orderly: Promise<void>, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      const request = connection.send(this, Op.unshare, id, flags)
-      const withdraw = signal && (() => connection.cancel(request))
-      if (withdraw) signal.addEventListener('abort', withdraw, { once: true })
-      this.#asked = { resolve, reject, signal, withdraw }
+      const takeBack = onAbort(signal, () => {
+        if (--this.#callers === 0) this.#withdraw(signal.reason)
+        else reject(this.#told(signal.reason))
+      })
+      orderly.finally(takeBack).then(resolve, reject)
     })
   }
 
+  #withdraw(reason: unknown): void {
+    this.#withdrawn = { reason }
+    this.#stopWaiting?.()
+    if (this.#asked) this.#grant.connection.cancel(this.#asked.request)
+  }
+
+  #inOrder(flags: number): Promise<void> {
+    this.#state = 'leaving'
+    return this.#grant.inFlight.busy ? this.#whenIdle(flags) : this.#giveBack(flags)
+  }
+
+  async #whenIdle(flags: number): Promise<void> {
+    const withdrawn = new Promise<void>((resolve) => {
+      this.#stopWaiting = resolve
+    })
+    await Promise.race([this.#grant.inFlight.idle(), withdrawn])
+    this.#stopWaiting = undefined
+    const reason = this.#withdrawn
+    if (this.#state === 'leaving' && !reason) return this.#giveBack(flags)
+    this.#settled()
+    // Taken away by force while this waited: what was asked for has happened.
+    if (reason && (this.#state as State) !== 'gone') throw this.#backToLife(reason.reason)
+  }
+
+  #giveBack(flags: number): Promise<void> {
+    const { id, connection, owner } = this.#grant
+    if (!owner) return this.#returnLease()
+    return new Promise((resolve, reject) => {
+      const request = connection.send(this, Op.unshare, id, flags)
+      this.#asked = { request, resolve, reject }
+    })
+  }
+
+  /** A thread that has attached gives back its lease; the pages are the owner's to take back. */
+  async #returnLease(): Promise<void> {
+    this.#gone()
+    this.#settled()
+    // A line that is lost or closed has taken the lease with it.
+    await this.#grant.connection.request(Op.detach, this.#grant.id).catch(() => {})
+  }
+
   answered(): void {
-    const { resolve } = this.#settle()
+    const { resolve } = this.#asked!
+    this.#settled()
     if (this.#state !== 'gone') this.#grant.gaveBack(false)
     this.#gone()
     resolve()
   }
 
   failed(error: unknown): void {
-    const { resolve, reject, signal } = this.#settle()
-    try {
-      this.#afterFailure(error, signal)
+    const { resolve, reject } = this.#asked!
+    const withdrawn = this.#withdrawn
+    this.#settled()
+    const code = error instanceof GrantError ? error.code : undefined
+    if (code === 'ERR_GRANTS_UNSHARED') {
+      // Taken away by force while this waited: what was asked for has happened.
+      this.#gone()
       resolve()
-    } catch (reason) {
-      reject(reason)
+    } else if (this.#state === 'gone') {
+      reject(this.#told(error))
+    } else if (withdrawn && code === 'ABORT_ERR') {
+      reject(this.#backToLife(withdrawn.reason))
+    } else {
+      this.#state = 'stuck'
+      reject(this.#told(error))
     }
   }
 
-  #settle(): Asked {
-    const asked = this.#asked!
+  #settled(): void {
     this.#asked = undefined
     this.#orderly = undefined
-    if (asked.withdraw) asked.signal!.removeEventListener('abort', asked.withdraw)
-    return asked
+    this.#callers = 0
+    this.#withdrawn = undefined
   }
 
-  /** @throws what the caller is told */
-  #afterFailure(error: unknown, signal: AbortSignal | undefined): void {
-    const code = error instanceof GrantError ? error.code : undefined
-    // Taken away by force while this waited: what was asked for has happened.
-    if (code === 'ERR_GRANTS_UNSHARED') {
-      this.#gone()
-      return
-    }
-    if (this.#state === 'gone') throw this.#told(error)
-    // Aborted while it waited, for work of this thread or for leases of others: nothing has happened.
-    if (signal?.aborted && (code === 'ABORT_ERR' || error === signal.reason)) {
-      if (this.#state === 'leaving') this.#state = 'live'
-      throw this.#told(signal.reason)
-    }
-    this.#state = 'stuck'
-    throw this.#told(error)
+  /** Aborted while it waited, for work of this thread or for leases of others: nothing has happened. */
+  #backToLife(reason: unknown): unknown {
+    if (this.#state === 'leaving') this.#state = 'live'
+    return this.#told(reason)
   }
 
   #told(error: unknown): unknown {
@@ -154,18 +192,6 @@ export class Unsharing implements Pending {
     this.#gone()
   }
 
-  /** A thread that has attached gives back its lease; the pages are the owner's to take back. */
-  async #leave(force: boolean): Promise<void> {
-    this.#state = 'leaving'
-    if (force) this.#grant.inFlight.abort(this.#unshared())
-    await this.#grant.inFlight.idle()
-    // Asked twice, or taken away meanwhile: the lease is another's to return, and must not be returned twice.
-    if ((this.#state as State) === 'gone') return
-    this.#gone()
-    // A line that is lost or closed has taken the lease with it.
-    await this.#grant.connection.request(Op.detach, this.#grant.id).catch(() => {})
-  }
-
   /** Told by the device worker: others have taken the memory away, or it died. */
   revoked(reason: GrantError): void {
     if (this.#state === 'gone') return
@@ -175,6 +201,7 @@ export class Unsharing implements Pending {
   }
 
   #gone(): void {
+    if (this.#state === 'gone') return
     this.#state = 'gone'
     this.#grant.ended()
   }

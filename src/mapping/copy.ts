@@ -7,14 +7,14 @@ export interface GrantPlace {
   domid: number
   ref: number
   /** Byte in the page, 0 to 4095. Default 0. */
-  offset?: number
+  offset?: number | undefined
 }
 
 export interface CopyOptions {
   source: GrantPlace | Uint8Array
   target: GrantPlace | Uint8Array
   /** Bytes; may be left out when a side is memory, whose length it then is. */
-  length?: number
+  length?: number | undefined
 }
 
 /** How one segment of a copy went. */

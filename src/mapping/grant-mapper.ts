@@ -1,12 +1,15 @@
 import { EventEmitter } from 'node:events'
+import { type InspectOptionsStylized, inspect } from 'node:util'
 import { checkOptions, checkSignal } from '../arguments.js'
 import { gntdev } from '../drivers/catalogue.js'
 import { resolveDevice } from '../drivers/resolve-device.js'
 import { assertSupported } from '../drivers/support.js'
 import { closedError, type GrantError } from '../errors.js'
-import type { EventChannel } from '../events/event-channel.js'
 import { checkFillers, IN_PLACE_BELOW } from '../fill/filler-options.js'
+import { FillerThreads } from '../fill/filler-threads.js'
+import { FillMeter } from '../fill/meter.js'
 import { FillerPool } from '../fill/pool.js'
+import { inLine } from '../inspect.js'
 import { type CloseOptions, checkClose } from '../threads/close-options.js'
 import { DeviceThread } from '../threads/device-thread.js'
 import { announceEnd, Lifecycle } from '../threads/lifecycle.js'
@@ -18,6 +21,7 @@ import type { MappedContext } from './mapped-context.js'
 import { MappedGrant } from './mapped-grant.js'
 import { MappedWork } from './mapped-work.js'
 import { type CheckedMap, checkMap, type MapOptions, type MapperOptions } from './mapper-options.js'
+import { type OfferedPort, OfferedPorts } from './offered-ports.js'
 
 interface GrantMapperEvents {
   /** The device is closed, by close() or because its worker died. */
@@ -29,7 +33,8 @@ interface GrantMapperEvents {
 /** The other end: maps what other domains have granted to this one, through gntdev, in a worker of its own. */
 export class GrantMapper extends EventEmitter<GrantMapperEvents> {
   readonly #context: MappedContext
-  readonly #lifecycle = new Lifecycle()
+  readonly #ports = new OfferedPorts()
+  readonly #lifecycle = new Lifecycle('the grant mapper')
 
   private constructor(thread: DeviceThread, context: MappedContext) {
     super()
@@ -52,13 +57,13 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
     checkSignal('options.signal', signal)
     assertSupported()
     const thread = await DeviceThread.start('mapper.js', { descriptor }, signal)
-    FillerPool.preload()
+    FillerThreads.preload()
     const context: MappedContext = {
-      line: new ServiceLine<MapService>(thread),
-      fillers: new FillerPool(checkedFillers, () => {}),
+      line: new ServiceLine<MapService>(thread, 'the grant mapper'),
+      fillers: new FillerPool(checkedFillers),
       inPlaceBelow: checkedFillers.inPlaceBelow ?? IN_PLACE_BELOW,
       mapped: new Set(),
-      filled: () => {},
+      meter: new FillMeter(),
     }
     return new GrantMapper(thread, context)
   }
@@ -76,20 +81,20 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
     const checked = checkMap(options)
     this.#lifecycle.mustBeOpen()
     const { line } = this.#context
-    const channel = await this.#bindOffered(checked)
+    const port = await this.#bindOffered(checked)
     const { request } = checked
-    if (channel) request.status!.port = channel.port
+    if (port) request.status!.port = port.port
     let answer: MapAnswer
     try {
       answer = await line.call((service) => service.map(request))
-    } finally {
-      // The notification holds the channel by itself; without it there is nothing to hold it for.
-      await channel?.close().catch(() => {})
+      // Closed meanwhile: the worker unmaps what it has mapped, and this must not come to life after that.
+      this.#lifecycle.mustBeOpen()
+    } catch (error) {
+      await port?.release()
+      throw error
     }
-    // Closed meanwhile: the worker unmaps what it has mapped, and this must not come to life after that.
-    this.#lifecycle.mustBeOpen()
     const { names, writable } = request
-    const mapped = new MappedWork({ ...answer, names, writable }, this.#context)
+    const mapped = new MappedWork({ ...answer, names, writable, port }, this.#context)
     if (checked.signal?.aborted) {
       await mapped.unmap()
       throw checked.signal.reason
@@ -97,9 +102,9 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
     return writable ? new MappedGrant(mapped, true as const) : new MappedGrant(mapped, false as const)
   }
 
-  async #bindOffered({ events, port, domid, request }: CheckedMap): Promise<EventChannel | undefined> {
+  async #bindOffered({ events, port, domid, request }: CheckedMap): Promise<OfferedPort | undefined> {
     if (!events || port === undefined || !request.status) return undefined
-    return events.bindInterdomain(domid, port)
+    return this.#ports.take(events, domid, port)
   }
 
   /**
@@ -135,6 +140,10 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
     await line.close()
   }
 
+  [inspect.custom](_depth: number, options: InspectOptionsStylized): string {
+    return inLine('GrantMapper', { mapped: this.#context.mapped.size, state: this.#lifecycle.state }, options)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
@@ -142,7 +151,7 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
   #afterEnd(died: GrantError | undefined): void {
     const mapped = [...this.#context.mapped]
     const orphans = mapped.flatMap((grant) => grant.orphans)
-    for (const grant of mapped) grant.lost(died ?? closedError())
+    for (const grant of mapped) grant.lost(died ?? closedError('the grant mapper'))
     if (!died) {
       this.emit('close')
       return

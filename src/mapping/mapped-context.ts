@@ -2,6 +2,7 @@ import type { GrantError } from '../errors.js'
 import type { PagesContext } from '../pages/pages-work.js'
 import type { ServiceLine } from '../threads/service-client.js'
 import type { MapAnswer, MapService } from './map-messages.js'
+import type { OfferedPort } from './offered-ports.js'
 
 /** What the mappings of one mapper share. */
 export interface MappedContext extends PagesContext {
@@ -22,4 +23,6 @@ export interface OpenMapping {
 export interface MappedFacts extends MapAnswer {
   names: Uint32Array
   writable: boolean
+  /** Notified when the mapping ends. */
+  port: OfferedPort | undefined
 }

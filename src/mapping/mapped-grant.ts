@@ -1,3 +1,5 @@
+import { type InspectOptionsStylized, inspect } from 'node:util'
+import { inLine, rangeOf } from '../inspect.js'
 import { SharedPages } from '../pages/shared-pages.js'
 import type { UnmapNotifyOptions } from '../unmap-notify.js'
 import type { MappedBytes } from './mapped-bytes.js'
@@ -48,6 +50,19 @@ export class MappedGrant<Writable extends boolean = boolean> extends SharedPages
   /** Unmaps the pages, when what runs in them has finished, or at once by force. Calling it again does nothing. */
   unmap(options?: UnmapOptions): Promise<void> {
     return this.#work.unmap(options)
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptionsStylized): string {
+    const { pages, writable } = this
+    const { refs, domids, live } = this.#work
+    const facts = {
+      domid: domids[0],
+      pages,
+      writable,
+      refs: rangeOf(refs),
+      state: live ? 'mapped' : 'unmapped',
+    }
+    return inLine('MappedGrant', facts, options)
   }
 
   [Symbol.asyncDispose](): Promise<void> {

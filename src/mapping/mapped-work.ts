@@ -5,6 +5,7 @@ import { dropped } from '../memory/dropped.js'
 import { PagesWork } from '../pages/pages-work.js'
 import { notifyArguments, type UnmapNotifyOptions } from '../unmap-notify.js'
 import type { MappedContext, MappedFacts, OpenMapping } from './mapped-context.js'
+import type { OfferedPort } from './offered-ports.js'
 import type { UnmapOptions } from './unmap-options.js'
 
 /** One mapping, with everything that is done through it. Users see it as a {@link MappedGrant}. */
@@ -15,6 +16,7 @@ export class MappedWork extends PagesWork implements OpenMapping {
   readonly #context: MappedContext
   /** Mapped after the data and unmapped after it, by whichever thread does that: this tells the granter that it is gone. */
   #status: SharedArrayBuffer | undefined
+  readonly #port: OfferedPort | undefined
   #state: 'live' | 'leaving' | 'gone' = 'live'
   #reason: GrantError | undefined
   #unmapping: Promise<void> | undefined
@@ -25,6 +27,7 @@ export class MappedWork extends PagesWork implements OpenMapping {
     this.#id = facts.id
     this.#names = facts.names
     this.#status = facts.status
+    this.#port = facts.port
     this.#context = context
     context.mapped.add(this)
   }
@@ -37,7 +40,7 @@ export class MappedWork extends PagesWork implements OpenMapping {
     return this.#names.filter((_, i) => i % 2 === 0)
   }
 
-  protected override get live(): boolean {
+  override get live(): boolean {
     return this.#state === 'live'
   }
 
@@ -54,7 +57,7 @@ export class MappedWork extends PagesWork implements OpenMapping {
     )
   }
 
-  protected override get fillerGrant(): FillerGrant {
+  override get fillerGrant(): FillerGrant {
     // No device worker of ours has a grant of this id: what a module asks of it is refused.
     return { id: 0, domid: this.#names[0]!, pages: this.pages, refs: this.refs, deviceThread: -1 }
   }
@@ -90,6 +93,7 @@ export class MappedWork extends PagesWork implements OpenMapping {
       if ((this.#state as string) !== 'gone') throw error
     }
     this.#gone()
+    await this.#port?.release()
   }
 
   get orphans(): SharedArrayBuffer[] {
@@ -109,6 +113,7 @@ export class MappedWork extends PagesWork implements OpenMapping {
     if (this.#status) dropped(this.#status.byteLength)
     this.#status = undefined
     this.#context.mapped.delete(this)
+    void this.#port?.release()
   }
 }
 

@@ -2,7 +2,7 @@ import { checkBoolean, checkInteger, checkOptions, checkSignal, invalidArgType }
 import type { DeviceDescriptor } from '../drivers/descriptor.js'
 import { mapDescriptor } from '../drivers/gntdev/map-device.js'
 import type { EventChannels } from '../events/event-channels.js'
-import type { FillerOptions } from '../fill/pool.js'
+import type { FillerOptions } from '../fill/filler-options.js'
 import { checkOffer, type GrantOffer } from '../pages/offer.js'
 import { notifyArguments, type UnmapNotifyOptions } from '../unmap-notify.js'
 import type { MapRequest } from './map-messages.js'
@@ -14,29 +14,29 @@ export interface MapDeviceStandIn {
 
 export interface MapperOptions {
   /** Path of the device, or a SimulatedXen or one of its domains. Default '/dev/xen/gntdev'. */
-  device?: string | MapDeviceStandIn
+  device?: string | MapDeviceStandIn | undefined
   /** The filler threads of this mapper's mappings; they start when first needed. */
-  fillers?: FillerOptions
+  fillers?: FillerOptions | undefined
   /** Aborts the opening; once open it has no effect. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
 export interface MapOptions {
   /** The domain whose grants `refs` are. Left out when `grants` names domains itself. */
-  domid?: number
+  domid?: number | undefined
   /** References, in the order of the pages. The same one may occur more than once. */
-  refs?: ArrayLike<number>
+  refs?: ArrayLike<number> | undefined
   /** References of several domains. */
   grants?: readonly { domid: number; ref: number }[]
   /** Default false. */
-  writable?: boolean
+  writable?: boolean | undefined
   /** See `MappedGrant.setUnmapNotify`. */
-  unmapNotify?: UnmapNotifyOptions
+  unmapNotify?: UnmapNotifyOptions | undefined
   /** What `grant.offer()` gave the granter: references, and where it watches for the end of this mapping. */
-  offer?: GrantOffer
+  offer?: GrantOffer | undefined
   /** With an offer that names an event channel: bound there, so that the granter is woken when this mapping ends. */
-  events?: EventChannels
-  signal?: AbortSignal
+  events?: EventChannels | undefined
+  signal?: AbortSignal | undefined
 }
 
 const known = ['domid', 'refs', 'grants', 'writable', 'unmapNotify', 'offer', 'events', 'signal'] as const

@@ -1,4 +1,4 @@
 export interface UnmapOptions {
   /** Do not wait: abort what runs, put zero pages in the place of the memory at once. Default false. */
-  force?: boolean
+  force?: boolean | undefined
 }

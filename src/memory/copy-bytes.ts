@@ -1,3 +1,5 @@
+import { Buffer } from 'node:buffer'
+
 /** From here on the detour costs less than it saves. */
 const NATIVE_FROM = 8192
 

@@ -1,3 +1,5 @@
+import process from 'node:process'
+import { setInterval } from 'node:timers'
 import { setTimeout as delay } from 'node:timers/promises'
 
 /**

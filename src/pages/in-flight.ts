@@ -1,3 +1,5 @@
+import { onAbort } from '../abort.js'
+
 /**
  * Work that is going on in the pages of one grant: fills and runs. The grant's pages may be given back only when it
  * has ended.
@@ -17,7 +19,7 @@ export class InFlight {
     const controller = new AbortController()
     const forward = (): void => controller.abort(signal!.reason)
     if (signal?.aborted) forward()
-    signal?.addEventListener('abort', forward, { once: true })
+    const takeBack = signal && onAbort(signal, forward)
     const ended = task(controller)
     const entry = { controller, ended }
     this.#running ??= new Set()
@@ -25,7 +27,7 @@ export class InFlight {
     try {
       return await ended
     } finally {
-      signal?.removeEventListener('abort', forward)
+      takeBack?.()
       this.#running.delete(entry)
     }
   }

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { pathToFileURL, URL } from 'node:url'
 import { PAGE_SIZE } from '../abi.js'
 import {
   checkBoolean,
@@ -19,23 +19,23 @@ export interface Progress {
 
 export interface FillOptions {
   /** Where in the grant to begin, in bytes. Default 0. */
-  offset?: number
+  offset?: number | undefined
   /**
    * Hands a source in an ArrayBuffer over: it is detached at once, and a filler thread copies it. Default false: it is
    * copied on this thread, a little at a time. A SharedArrayBuffer needs no handing over.
    */
-  transfer?: boolean
-  signal?: AbortSignal
-  onProgress?: (progress: Progress) => void
+  transfer?: boolean | undefined
+  signal?: AbortSignal | undefined
+  onProgress?: ((progress: Progress) => void) | undefined
 }
 
-export interface RunOptions {
+export interface RunOptions<Args = unknown> {
   /** Structured-cloned to every filler thread. */
-  args?: unknown
+  args?: Args | undefined
   /** Size of a slice in bytes, a multiple of the page size. Default 1 MiB. */
-  sliceBytes?: number
-  signal?: AbortSignal
-  onProgress?: (progress: Progress) => void
+  sliceBytes?: number | undefined
+  signal?: AbortSignal | undefined
+  onProgress?: ((progress: Progress) => void) | undefined
 }
 
 const DEFAULT_SLICE_BYTES = 1 << 20

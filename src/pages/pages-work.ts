@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
+import type { URL } from 'node:url'
 import { PAGE_SIZE } from '../abi.js'
 import { checkOptions } from '../arguments.js'
 import {
@@ -10,10 +11,11 @@ import {
   fillAtOnce,
 } from '../fill/fill.js'
 import type { FillerGrant } from '../fill/fill-messages.js'
+import type { FillMeter } from '../fill/meter.js'
 import type { FillerPool } from '../fill/pool.js'
 import { checkRange, type ReadStreamOptions, readStreamOver } from '../fill/read-stream.js'
 import { sliceCount } from '../fill/slices.js'
-import { checkSource, type FillSource, takeOver } from '../fill/source.js'
+import { type CheckedSource, checkSource, type FillSource, takeOver } from '../fill/source.js'
 import { type WriteStreamOptions, writeStreamOver } from '../fill/stream.js'
 import { dropped } from '../memory/dropped.js'
 import { InFlight } from './in-flight.js'
@@ -23,7 +25,7 @@ import { checkFill, checkRun, type FillOptions, type Progress, type RunOptions }
 export interface PagesContext {
   readonly fillers: FillerPool
   readonly inPlaceBelow: number
-  filled(result: FillResult): void
+  readonly meter: FillMeter
 }
 
 const GONE = new Uint8Array(new SharedArrayBuffer(0))
@@ -32,13 +34,15 @@ const GONE = new Uint8Array(new SharedArrayBuffer(0))
 export abstract class PagesWork {
   readonly pages: number
   readonly byteLength: number
-  readonly inFlight = new InFlight()
+  readonly inFlight: InFlight
   readonly #context: PagesContext
   /** Kept until the pages are gone for good: the thread that puts zero pages in their place has to hold it. */
   #buffer: SharedArrayBuffer | undefined
   #view: Uint8Array<SharedArrayBuffer> | undefined
 
-  constructor(buffer: SharedArrayBuffer, pages: number, context: PagesContext) {
+  /** @param inFlight of others, that have the same pages */
+  constructor(buffer: SharedArrayBuffer, pages: number, context: PagesContext, inFlight = new InFlight()) {
+    this.inFlight = inFlight
     this.pages = pages
     this.byteLength = pages * PAGE_SIZE
     this.#buffer = buffer
@@ -46,7 +50,7 @@ export abstract class PagesWork {
   }
 
   /** Whether a view may exist. */
-  protected abstract get live(): boolean
+  abstract get live(): boolean
 
   /** Throws what a caller is told who wants to use the pages but may not. */
   abstract mustBeUsable(): void
@@ -55,11 +59,10 @@ export abstract class PagesWork {
   protected abstract mustBeWritable(): void
 
   /** What `context.grant` is made of in a filler thread. */
-  protected abstract get fillerGrant(): FillerGrant
+  abstract get fillerGrant(): FillerGrant
 
-  protected filled(result: FillResult): void {
-    this.#context.filled(result)
-  }
+  /** For whoever listens to what is done. */
+  filled(_result: FillResult): void {}
 
   get bytes(): Uint8Array<SharedArrayBuffer> {
     return this.live ? this.#viewed() : GONE
@@ -81,33 +84,45 @@ export abstract class PagesWork {
   }
 
   async fill(source: FillSource, options: FillOptions | undefined): Promise<FillResult> {
-    const { offset, transfer, signal, onProgress } = checkFill(options, this.byteLength)
+    const checked = checkFill(options, this.byteLength)
     const given = checkSource(source)
     this.mustBeWritable()
+    const { meter } = this.#context
+    let result: FillResult | undefined
+    meter.begin()
+    try {
+      result = await this.#fill(given, checked)
+    } finally {
+      meter.end(result)
+    }
+    this.filled(result)
+    return result
+  }
+
+  /** Not a promise when it is done at once. */
+  #fill(
+    given: CheckedSource,
+    { offset, transfer, signal, onProgress }: ReturnType<typeof checkFill>,
+  ): FillResult | Promise<FillResult> {
     const target = this.#target()
     // What takes microseconds needs neither an abort nor to be waited for.
     const done = onProgress || transfer ? undefined : fillAtOnce(target, given, offset)
-    if (done) {
-      this.filled(done)
-      return done
-    }
+    if (done) return done
     if (given.kind === 'memory') checkFits(target, offset, given.bytes.byteLength)
     signal?.throwIfAborted()
-    const checked = transfer ? takeOver(given) : given
-    const result = await this.inFlight.run(signal, (controller) => {
+    const source = transfer ? takeOver(given) : given
+    return this.inFlight.run(signal, (controller) => {
       const request: CheckedFill = {
-        source: checked,
+        source,
         offset,
         signal: controller.signal,
         onProgress: onProgress && reporter(onProgress, controller),
       }
       return orReason(controller.signal, fill(target, request))
     })
-    this.filled(result)
-    return result
   }
 
-  async run(module: URL | string, options: RunOptions | undefined): Promise<unknown[]> {
+  async run<Result>(module: URL | string, options: RunOptions | undefined): Promise<Result[]> {
     const { url, args, sliceBytes, signal, onProgress } = checkRun(module, options)
     this.mustBeUsable()
     const { byteLength, fillerGrant: grant } = this
@@ -122,8 +137,9 @@ export abstract class PagesWork {
         onProgress: report && ((bytes) => report(bytes, byteLength)),
       })
     })
-    const ordered = new Array<unknown>(sliceCount(range))
-    for (const [index, result] of results) ordered[index] = result
+    const ordered = new Array<Result>(sliceCount(range))
+    // What a module returns is its own business and its caller's.
+    for (const [index, result] of results) ordered[index] = result as Result
     return ordered
   }
 
@@ -142,9 +158,14 @@ export abstract class PagesWork {
   /** The pages are gone for good. */
   dropMemory(): void {
     if (!this.#buffer) return
+    this.forgetMemory()
+    dropped(this.byteLength)
+  }
+
+  /** This use of the pages is over, the pages are not. */
+  forgetMemory(): void {
     this.#buffer = undefined
     this.#view = undefined
-    dropped(this.byteLength)
   }
 
   #target(): FillTarget {

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
+import type { URL } from 'node:url'
 import type { FillResult } from '../fill/fill.js'
 import type { ReadStreamOptions } from '../fill/read-stream.js'
 import type { FillSource } from '../fill/source.js'
@@ -60,7 +61,7 @@ export abstract class SharedPages<Bytes = Uint8Array<SharedArrayBuffer>> {
    * @returns what it returned for each slice, in order
    * @throws what the module threw, with its code and fields; GrantError ERR_GRANTS_WORKER_DIED when its thread died
    */
-  run(module: URL | string, options?: RunOptions): Promise<unknown[]> {
+  run<Result = unknown, Args = unknown>(module: URL | string, options?: RunOptions<Args>): Promise<Result[]> {
     return this.#work.run(module, options)
   }
 

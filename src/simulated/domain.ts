@@ -3,17 +3,19 @@ import type { DeviceDescriptor } from '../drivers/descriptor.js'
 import { eventDescriptor } from '../drivers/evtchn/event-device.js'
 import { deviceDescriptor } from '../drivers/gntalloc/grant-device.js'
 import { mapDescriptor } from '../drivers/gntdev/map-device.js'
+import { type StoreDescriptor, storeDescriptor } from '../drivers/xenbus/store-device.js'
 import { type DomainDescriptors, descriptorsOf } from './devices/descriptors.js'
 import type { PeerMemory } from './devices/peer-memory.js'
+import { openStoreSocket } from './devices/store-socket.js'
 import { MAX_DOMID, MAX_LIMIT, MIN_LIMIT } from './options.js'
 import type { Connection } from './wire/connection.js'
 import type { Counters } from './wire/counters.js'
 
 export interface PeerMapOptions {
   /** Whether this domain wants to write. Only grants that were made writable allow it. Default: false. */
-  writable?: boolean
+  writable?: boolean | undefined
   /** The domain that has granted the references. Default: 0. */
-  granter?: number
+  granter?: number | undefined
 }
 
 /** Grants mapped by a peer. */
@@ -41,14 +43,15 @@ const MAX_U32 = 0xffff_ffff
 const GONE = new Uint8Array(new SharedArrayBuffer(0))
 
 /**
- * A domain on the simulated Xen. It is a `device` for GrantServer, GrantMapper and EventChannels, which then work as this
- * domain: it grants through a driver with a limit and a grant table of its own, maps what other domains have granted to it,
- * and has ports of its own. `map` is the short way to map, without a device.
+ * A domain on the simulated Xen. It is a `device` for GrantServer, GrantMapper and EventChannels and a `path` for XenStore,
+ * which then work as this domain: it grants through a driver with a limit and a grant table of its own, maps what other
+ * domains have granted to it, and has ports of its own and a place in the xenstore. `map` is the short way to map, without a device.
  */
 export class SimulatedDomain {
   readonly domid: number
   readonly #context: DomainContext
   readonly #descriptors: DomainDescriptors
+  #store: string | undefined
 
   /** @internal */
   constructor(domid: number, context: DomainContext) {
@@ -70,6 +73,37 @@ export class SimulatedDomain {
   /** How this domain's event channel device is opened. */
   get [eventDescriptor](): DeviceDescriptor {
     return this.#descriptors.events
+  }
+
+  /** How this domain's xenstore is opened: its socket is made when it is. */
+  get [storeDescriptor](): StoreDescriptor {
+    const domain = this
+    return {
+      get socket() {
+        return domain.xenstorePath
+      },
+    }
+  }
+
+  /**
+   * The Unix socket of the simulated xenstored for programs of this domain, as XENSTORED_PATH names it: they have the
+   * rights and quotas of the domain. Those of domain 0 may do everything.
+   *
+   * It is made when it is first asked for, which blocks the thread until it is there. That is a first use of the domain:
+   * see docs/simulation.md for what is in the store then. Connecting to that of a domain that has been destroyed fails.
+   * @throws GrantError ETIMEDOUT: the simulated Xen does not answer
+   */
+  get xenstorePath(): string {
+    this.#store ??= openStoreSocket(this.#context.path, this.#context.connection, this.domid)
+    return this.#store
+  }
+
+  /**
+   * This domain's /dev/xen/xenbus, a `path` for XenStore: what a real guest has in place of a socket. It has
+   * the rules of the Linux kernel; see docs/simulation.md.
+   */
+  get xenbus(): { readonly [storeDescriptor]: StoreDescriptor } {
+    return { [storeDescriptor]: this.#descriptors.store }
   }
 
   /**
@@ -103,8 +137,8 @@ export class SimulatedDomain {
   /**
    * Ends the domain, as its toolstack can at any time. The programs that have its devices open lose the connection; no
    * notification of theirs is carried out. What it has mapped is let go without a word, its event channels are closed. What
-   * it has granted can no longer be mapped, and stays for those who have mapped it until they unmap. There will be no other
-   * of its number. Idempotent.
+   * it has granted can no longer be mapped, and stays for those who have mapped it until they unmap. Its folder in the
+   * xenstore and what it owns there are removed, and @releaseDomain fires. There will be no other of its number. Idempotent.
    * @throws GrantError EINVAL: domain 0 cannot be destroyed
    */
   async destroy(): Promise<void> {

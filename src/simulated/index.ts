@@ -1,11 +1,13 @@
 import { constants } from 'node:os'
 import { resolve } from 'node:path'
+import process from 'node:process'
 import type { Worker } from 'node:worker_threads'
 import { checkInteger, checkString, invalidArgValue } from '../arguments.js'
 import type { DeviceDescriptor } from '../drivers/descriptor.js'
 import { eventDescriptor } from '../drivers/evtchn/event-device.js'
 import { deviceDescriptor } from '../drivers/gntalloc/grant-device.js'
 import { mapDescriptor } from '../drivers/gntdev/map-device.js'
+import { type StoreDescriptor, storeDescriptor } from '../drivers/xenbus/store-device.js'
 import { GrantError } from '../errors.js'
 import { PeerMemory } from './devices/peer-memory.js'
 import { type DomainContext, SimulatedDomain } from './domain.js'
@@ -91,6 +93,16 @@ export class SimulatedXen {
   /** How the event channel device of domain 0 is opened. */
   get [eventDescriptor](): DeviceDescriptor {
     return this.#own[eventDescriptor]
+  }
+
+  /** How the xenstore of domain 0 is opened. */
+  get [storeDescriptor](): StoreDescriptor {
+    return this.#own[storeDescriptor]
+  }
+
+  /** Of domain 0, see {@link SimulatedDomain.xenstorePath}. */
+  get xenstorePath(): string {
+    return this.#own.xenstorePath
   }
 
   /** A domain: one that can do what this one can. Domains need no set-up. */

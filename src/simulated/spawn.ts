@@ -1,5 +1,7 @@
+import { URL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { closeGate, createGate } from '../native/gate.js'
+import { startError } from '../native/start-error.js'
 
 /** What the entry of such a thread is given beside its own data. */
 export interface GateData {
@@ -16,7 +18,8 @@ export interface GateData {
  */
 export function startThread(entry: string, data: object): Promise<Worker> {
   const gate = createGate()
-  const worker = new Worker(new URL(`../../workers/${entry}`, import.meta.url), {
+  const file = new URL(`../../workers/${entry}`, import.meta.url)
+  const worker = new Worker(file, {
     workerData: { ...data, gate },
     name: `xen-grants ${entry}`,
     // Those of this thread may not be for files: --input-type with --eval, for one.
@@ -24,13 +27,13 @@ export function startThread(entry: string, data: object): Promise<Worker> {
   })
   worker.once('exit', () => void closeGate(gate))
   return new Promise((resolve, reject) => {
-    const onExit = () =>
-      reject(new Error(`A thread of the simulated Xen (${entry}) ended before it was ready`))
-    worker.once('error', reject)
+    const onExit = () => reject(startError(file))
+    const onError = (cause: unknown) => reject(startError(file, cause))
+    worker.once('error', onError)
     worker.once('exit', onExit)
     worker.once('message', () => {
       // From here on an error in that thread is a bug, and ends the process like any uncaught one.
-      worker.off('error', reject)
+      worker.off('error', onError)
       worker.off('exit', onExit)
       worker.unref()
       resolve(worker)

@@ -3,7 +3,7 @@ import { checkBoolean, checkOptions } from '../arguments.js'
 /** How a server, a client or a mapper is closed. */
 export interface CloseOptions {
   /** Do not wait for running fills and other threads: abort them, take the memory away. Default false. */
-  force?: boolean
+  force?: boolean | undefined
 }
 
 /** @returns whether to force. @throws TypeError */

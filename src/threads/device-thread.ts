@@ -1,8 +1,10 @@
 import { EventEmitter, once } from 'node:events'
+import { URL } from 'node:url'
 import { type Transferable, Worker } from 'node:worker_threads'
 import { untilAborted } from '../abort.js'
 import { diedError, type GrantError } from '../errors.js'
 import { closeGate, createGate } from '../native/gate.js'
+import { startError } from '../native/start-error.js'
 import { fromEnvelope } from './envelope.js'
 import type { StartNotice, ThreadData } from './thread-messages.js'
 
@@ -43,7 +45,8 @@ export class DeviceThread extends EventEmitter<DeviceThreadEvents> {
   static async start(entry: string, data: object, signal: AbortSignal | undefined): Promise<DeviceThread> {
     const gate = createGate()
     const own: ThreadData = { gate }
-    const worker = new Worker(new URL(`../../workers/${entry}`, import.meta.url), {
+    const file = new URL(`../../workers/${entry}`, import.meta.url)
+    const worker = new Worker(file, {
       workerData: { ...data, ...own },
       name: `xen-grants ${entry}`,
       // An inherited --input-type would keep it from starting.
@@ -51,7 +54,7 @@ export class DeviceThread extends EventEmitter<DeviceThreadEvents> {
     })
     // Once it has ended, by itself or not, no thread is behind the gate.
     worker.once('exit', () => void closeGate(gate))
-    const first = firstNotice(worker)
+    const first = firstNotice(worker, file)
     try {
       const notice = await untilAborted(first, signal)
       if (notice.type === 'failed') throw fromEnvelope(notice.error)
@@ -94,10 +97,10 @@ export class DeviceThread extends EventEmitter<DeviceThreadEvents> {
   }
 }
 
-function firstNotice(worker: Worker): Promise<StartNotice> {
+function firstNotice(worker: Worker, file: URL): Promise<StartNotice> {
   return new Promise((resolve, reject) => {
     worker.once('message', resolve)
-    worker.once('error', (cause) => reject(diedError(cause)))
-    worker.once('exit', () => reject(diedError()))
+    worker.once('error', (cause) => reject(startError(file, cause)))
+    worker.once('exit', () => reject(startError(file)))
   })
 }

@@ -1,4 +1,4 @@
-import { GrantError } from '../errors.js'
+import { GrantError, markForeign } from '../errors.js'
 
 /**
  * An error as plain data. Structured clone keeps neither `code`, `errno`, `syscall` nor the class of a subclass, and
@@ -37,11 +37,12 @@ export function toEnvelope(error: unknown, depth = 0): ErrorEnvelope {
   }
   const fields: Record<string, unknown> = {}
   for (const [key, value] of Object.entries(error)) {
-    if (cloneable(value)) fields[key] = value
+    const copy = clone(value)
+    if (copy !== undefined || value === undefined) fields[key] = copy
   }
   // Node's own errors carry their code without making it enumerable in every version.
-  const { code } = error as { code?: unknown }
-  if (cloneable(code) && code !== undefined) fields.code = code
+  const code = clone((error as { code?: unknown }).code)
+  if (code !== undefined) fields.code = code
   const envelope: ErrorEnvelope = {
     class: error instanceof GrantError ? 'GrantError' : (nearestBuiltIn(error) ?? 'Error'),
     name: error.name,
@@ -65,6 +66,7 @@ export function fromEnvelope(envelope: ErrorEnvelope): Error {
   if (cause)
     Object.defineProperty(error, 'cause', { value: fromEnvelope(cause), configurable: true, writable: true })
   if (stack) Object.defineProperty(error, 'stack', { value: stack, configurable: true, writable: true })
+  markForeign(error)
   return error
 }
 
@@ -72,6 +74,13 @@ function nearestBuiltIn(error: Error): string | undefined {
   return Object.keys(builtIn).find((name) => error instanceof builtIn[name]!)
 }
 
-function cloneable(value: unknown): boolean {
-  return value === null || ['string', 'number', 'boolean', 'bigint', 'undefined'].includes(typeof value)
+/** What another thread can be told; undefined for a function, for one. */
+function clone(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null)
+    return typeof value === 'function' || typeof value === 'symbol' ? undefined : value
+  try {
+    return structuredClone(value)
+  } catch {
+    return undefined
+  }
 }

@@ -8,8 +8,14 @@ interface EndEvents {
 
 /** What every service goes through once: open, then closing and closed, or lost with its worker. */
 export class Lifecycle {
+  readonly #what: string | undefined
   #closing: Promise<void> | undefined
   #lost: Error | undefined
+
+  /** @param what "the grant server", which is the default */
+  constructor(what?: string) {
+    this.#what = what
+  }
 
   /** Whether it is being closed, or has been. */
   get closing(): boolean {
@@ -21,6 +27,12 @@ export class Lifecycle {
     return this.#lost
   }
 
+  /** For people. */
+  get state(): string {
+    if (this.#lost) return 'lost'
+    return this.#closing ? 'closed' : 'open'
+  }
+
   lose(error: Error): void {
     this.#lost ??= error
   }
@@ -28,7 +40,7 @@ export class Lifecycle {
   /** @throws GrantError ERR_GRANTS_CLOSED, or what the service was lost with */
   mustBeOpen(): void {
     if (this.#lost) throw this.#lost
-    if (this.#closing) throw closedError()
+    if (this.#closing) throw closedError(this.#what)
   }
 
   /** Closes with `end` the first time; each call resolves with that end. What is lost has nothing left to close. */

@@ -1,3 +1,4 @@
+import process from 'node:process'
 import { postMessageToThread, threadId } from 'node:worker_threads'
 import { DeviceThread } from './device-thread.js'
 import type { CleanerData, OrphanMessage } from './thread-messages.js'

@@ -8,20 +8,23 @@ import type { Outcome, ServiceControl } from './thread-messages.js'
 /** Calls of a service in a worker, of which this thread is the only client. Every call settles. */
 export class ServiceLine<S> {
   readonly #thread: DeviceThread
+  readonly #what: string
   readonly #port: MessagePort
   /** Referenced as long as the line: comlink drops the answers of a proxy that has been collected. */
   readonly #service: Comlink.Remote<S>
   readonly #pending = new Set<(error: GrantError) => void>()
   #lost: GrantError | undefined
 
-  constructor(thread: DeviceThread) {
+  /** @param what "the grant mapper" */
+  constructor(thread: DeviceThread, what: string) {
+    this.#what = what
     const { port1, port2 } = new MessageChannel()
     thread.post({ type: 'serve', port: port2 } satisfies ServiceControl, [port2])
     this.#thread = thread
     this.#port = port1
     this.#service = Comlink.wrap<S>(port1 as Comlink.Endpoint)
     port1.unref()
-    thread.once('end', (died) => this.#fail(died ?? closedError()))
+    thread.once('end', (died) => this.#fail(died ?? closedError(this.#what)))
   }
 
   /** @throws what the service threw; GrantError ERR_GRANTS_WORKER_DIED, ERR_GRANTS_CLOSED */
@@ -46,7 +49,7 @@ export class ServiceLine<S> {
 
   /** Nothing can be called any more; the worker closes its device and ends. */
   async close(): Promise<void> {
-    this.#fail(closedError())
+    this.#fail(closedError(this.#what))
     await this.#thread.close({ type: 'close' } satisfies ServiceControl)
     this.#port.close()
   }

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { Header } from '../drivers/xenbus/wire.js'
 import type { StoreConnection } from './store-connection.js'
 import { protocolError, type Subject } from './store-error.js'

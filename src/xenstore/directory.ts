@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { MessageType } from '../drivers/xenbus/wire.js'
 import { type Caller, strings, stringsOf } from './caller.js'
 import { protocolError, type Subject, XenStoreError } from './store-error.js'

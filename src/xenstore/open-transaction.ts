@@ -1,3 +1,4 @@
+import type { Buffer } from 'node:buffer'
 import { MessageType } from '../drivers/xenbus/wire.js'
 import { type Caller, expectOk, strings, textOf } from './caller.js'
 import { parseInteger } from './numbers.js'

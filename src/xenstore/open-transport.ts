@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs'
+import process from 'node:process'
 import { invalidArgType } from '../arguments.js'
 import { type StoreDescriptor, storeDescriptor } from '../drivers/xenbus/store-device.js'
 import { SocketTransport } from './socket-transport.js'

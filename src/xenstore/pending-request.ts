@@ -1,4 +1,5 @@
-import { offAbort, onAbort } from '../abort.js'
+import type { Buffer } from 'node:buffer'
+import { onAbort } from '../abort.js'
 import { MessageType, type StoreMessage } from '../drivers/xenbus/wire.js'
 import { refusal } from './refusals.js'
 import { protocolError, type Subject, unanswered, type XenStoreError } from './store-error.js'
@@ -31,7 +32,8 @@ export class PendingRequest {
   #resolve!: (answer: Buffer) => void
   #reject!: (error: unknown) => void
   #aborted = false
-  #onAbort: (() => void) | undefined
+  /** Of the signal. */
+  #takeBack: (() => void) | undefined
 
   /** @param owner told once if the caller stops waiting before the end */
   constructor(request: StoreRequest, owner: { release(): void }) {
@@ -42,12 +44,11 @@ export class PendingRequest {
     })
     const { signal } = request
     if (!signal) return
-    this.#onAbort = () => {
+    this.#takeBack = onAbort(signal, () => {
       this.#aborted = true
       this.#reject(signal.reason)
       owner.release()
-    }
-    onAbort(signal, this.#onAbort)
+    })
   }
 
   get aborted(): boolean {
@@ -85,7 +86,6 @@ export class PendingRequest {
   }
 
   #end(): void {
-    if (this.#onAbort) offAbort(this.request.signal!, this.#onAbort)
-    this.#onAbort = undefined
+    this.#takeBack?.()
   }
 }

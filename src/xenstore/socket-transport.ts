@@ -1,5 +1,7 @@
+import { Buffer } from 'node:buffer'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import process from 'node:process'
 import { pause, untilAborted } from '../abort.js'
 import { MAX_PAYLOAD } from '../drivers/xenbus/wire.js'
 import { readMessages } from './incoming.js'
@@ -29,6 +31,7 @@ const ADVICE: Record<string, string> = {
 export class SocketTransport implements StoreTransport {
   readonly path: string
   readonly maxPayload = MAX_PAYLOAD
+  readonly maxPending = Number.POSITIVE_INFINITY
   readonly #socket: Socket
   readonly #take: { bytes: (chunk: Buffer) => void }
   #outgoing: Buffer[] = []

@@ -1,3 +1,5 @@
+import type { Buffer } from 'node:buffer'
+import { clearInterval, setInterval } from 'node:timers'
 import { MAX_PAYLOAD, MessageType, type StoreMessage, setHeader } from '../drivers/xenbus/wire.js'
 import { FairQueue } from './fair-queue.js'
 import { PendingRequest, type StoreRequest } from './pending-request.js'
@@ -39,7 +41,7 @@ export class StoreConnection {
 
   constructor(transport: StoreTransport, { window, timeout }: ConnectionOptions) {
     this.#transport = transport
-    this.#window = window
+    this.#window = Math.min(window, transport.maxPending)
     this.#period = timeout / TICKS
     transport.start({
       message: (message) => this.#receive(message),

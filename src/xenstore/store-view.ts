@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { checkOptions, checkSignal, invalidArgType, invalidArgValue } from '../arguments.js'
 import { Header, MessageType } from '../drivers/xenbus/wire.js'
 import { type Caller, expectOk, strings, stringsOf, withBytes } from './caller.js'
@@ -10,7 +11,7 @@ import { describe, protocolError, type Subject, XenStoreError } from './store-er
 
 export interface RequestOptions {
   /** Rejects with its reason. What xenstored has been asked by then, it may do all the same. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
 /**

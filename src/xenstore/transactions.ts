@@ -1,4 +1,5 @@
 import type { AsyncLocalStorage } from 'node:async_hooks'
+import { performance } from 'node:perf_hooks'
 import { pause, untilAborted } from '../abort.js'
 import { OpenTransaction } from './open-transaction.js'
 import { Slots } from './slots.js'
@@ -8,9 +9,9 @@ import { StoreView } from './store-view.js'
 
 export interface TransactionOptions {
   /** How often it is tried again after a conflict. Default: 50. */
-  retries?: number
+  retries?: number | undefined
   /** Ends the transaction undone and rejects with its reason; too late once the commit has been sent. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
 /** What one attempt came to: its result, or the error that another attempt may be spared. */

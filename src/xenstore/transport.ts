@@ -1,3 +1,4 @@
+import type { Buffer } from 'node:buffer'
 import type { StoreMessage } from '../drivers/xenbus/wire.js'
 import type { XenStoreError } from './store-error.js'
 
@@ -8,6 +9,9 @@ export interface StoreTransport {
 
   /** Bytes after the header that a request can have. */
   readonly maxPayload: number
+
+  /** Requests that it can have unanswered at a time. */
+  readonly maxPending: number
 
   /** From now on tells what comes. Once. Does not keep the process alive, see `ref`. */
   start(listener: TransportListener): void

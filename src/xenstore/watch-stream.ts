@@ -1,4 +1,4 @@
-import { offAbort, onAbort } from '../abort.js'
+import { onAbort } from '../abort.js'
 import { Marks } from './marks.js'
 import type { StoreConnection } from './store-connection.js'
 import { unanswered, type XenStoreError } from './store-error.js'
@@ -91,7 +91,8 @@ export class WatchStream implements StoreWatch {
     else if (lost) this.#fail(unanswered(lost, { operation: 'watch', path: this.#paths[0] }, false))
     else {
       this.#state = 'open'
-      if (this.#signal) onAbort(this.#signal, this.#abort)
+      const signal = this.#signal
+      if (signal) this.#takeBack = onAbort(signal, () => this.#fail(signal.reason))
       for (const path of this.#paths) this.#context.watches.subscribe(path, this.#subscriber)
     }
   }
@@ -113,7 +114,8 @@ export class WatchStream implements StoreWatch {
     },
   }
 
-  readonly #abort = (): void => this.#fail(this.#signal!.reason)
+  /** Of the signal. */
+  #takeBack: (() => void) | undefined
 
   #change(path: string): StoreChange {
     const initial = this.#initial
@@ -138,7 +140,7 @@ export class WatchStream implements StoreWatch {
       this.#end().then(waiter.resolve, waiter.reject)
     }
     if (!subscribed) return
-    if (this.#signal) offAbort(this.#signal, this.#abort)
+    this.#takeBack?.()
     const { watches } = this.#context
     const ends = this.#paths.map((path) => watches.unsubscribe(path, this.#subscriber))
     this.#ended = Promise.all(ends).then(() => {})

@@ -1,3 +1,4 @@
+import process from 'node:process'
 import { MessageType } from '../drivers/xenbus/wire.js'
 import { expectOk, strings } from './caller.js'
 import type { StoreConnection } from './store-connection.js'

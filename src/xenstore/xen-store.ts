@@ -1,5 +1,8 @@
+import type { Buffer } from 'node:buffer'
+import { type InspectOptionsStylized, inspect } from 'node:util'
 import { checkFunction, checkInteger, checkOptions, checkSignal } from '../arguments.js'
 import { MessageType } from '../drivers/xenbus/wire.js'
+import { inLine } from '../inspect.js'
 import { type Caller, StoreCaller, strings, textOf } from './caller.js'
 import { DomainStream, type DomainWatch } from './domain-watch.js'
 import { parseInteger } from './numbers.js'
@@ -171,6 +174,10 @@ export class XenStore extends StoreView {
   /** What is pending rejects, loops over watches end, open transactions are undone. Never rejects. Idempotent. */
   async close(): Promise<void> {
     await this.#connection.close()
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptionsStylized): string {
+    return inLine('XenStore', { path: this.path, state: this.#connection.lost ? 'closed' : 'open' }, options)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { GrantServer } from 'xen-grants'
+import { GrantClient, GrantServer } from 'xen-grants'
 import { rejection, useXen } from '../setup/xen.js'
 
 const world = useXen()
@@ -51,6 +51,10 @@ describe('open refuses', () => {
     expect((await open({ maxPages: 0 })).code).toBe('ERR_OUT_OF_RANGE')
     expect((await open({ fillers: { threads: 0 } })).code).toBe('ERR_OUT_OF_RANGE')
     expect((await open({ device: 7 })).code).toBe('ERR_INVALID_ARG_TYPE')
+  })
+  it.each(['', 'a\0b', null])('%j as a path', async (device) => {
+    const wrong = await open({ device })
+    expect(wrong.code).toBe(device === null ? 'ENOENT' : 'ERR_INVALID_ARG_TYPE')
   })
   it('a path that is missing, a directory, a regular file, another device', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'xen-grants-open-'))
@@ -135,5 +139,59 @@ describe('run refuses', () => {
   it('a module that is no URL and no path', async () => {
     await using grant = await server.share({ domid: 7, pages: 1 })
     expect((await rejection(grant.run(7 as never))).code).toBe('ERR_INVALID_ARG_TYPE')
+  })
+})
+
+describe('unshare refuses', () => {
+  it.each([
+    [{ timeout: -1 }, 'ERR_OUT_OF_RANGE'],
+    [{ timeout: 2 ** 31 }, 'ERR_OUT_OF_RANGE'],
+    [{ timeout: '5' }, 'ERR_INVALID_ARG_TYPE'],
+    [{ force: 1 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ fireNotify: 'yes' }, 'ERR_INVALID_ARG_TYPE'],
+    [{ whenReleased: null }, 'ERR_INVALID_ARG_TYPE'],
+    [{ signal: {} }, 'ERR_INVALID_ARG_TYPE'],
+    [{ forced: true }, 'ERR_INVALID_ARG_VALUE'],
+  ])('%j, and the grant stays', async (options, code) => {
+    await using grant = await server.share({ domid: 7, pages: 1 })
+    expect((await rejection(grant.unshare(options as never))).code).toBe(code)
+    expect(grant.bytes.length).toBe(4096)
+  })
+})
+
+describe('read and createReadStream refuse', () => {
+  it.each([
+    [{ start: 10, end: 9 }, 'ERR_OUT_OF_RANGE'],
+    [{ start: -1 }, 'ERR_OUT_OF_RANGE'],
+    [{ start: 4097 }, 'ERR_OUT_OF_RANGE'],
+    [{ end: 4097 }, 'ERR_OUT_OF_RANGE'],
+    [{ end: 1.5 }, 'ERR_OUT_OF_RANGE'],
+    [{ start: '0' }, 'ERR_INVALID_ARG_TYPE'],
+    [{ from: 1 }, 'ERR_INVALID_ARG_VALUE'],
+  ])('%j', async (options, code) => {
+    await using grant = await server.share({ domid: 7, pages: 1 })
+    for (const read of [grant.read.bind(grant), grant.createReadStream.bind(grant)])
+      expect(() => read(options as never)).toThrow(expect.objectContaining({ code }))
+    expect(grant.read({ start: 10, end: 10 })).toHaveLength(0)
+    expect(grant.read({ start: 4096 })).toHaveLength(0)
+  })
+})
+
+describe('connect refuses', () => {
+  it.each([[{ filers: {} }], [{ fillers: { thread: 1 } }]])('%j', async (options) => {
+    const port = server.connect()
+    expect((await rejection(GrantClient.connect(port, options as never))).code).toBe('ERR_INVALID_ARG_VALUE')
+    port.close()
+  })
+})
+
+describe('a pool and an offer refuse', () => {
+  it('a misspelt option', async () => {
+    await using grant = await server.share({ domid: 7, pages: 1 })
+    const pool = server.pool({ domid: 7, pages: 1, grants: 1, writeable: true } as never)
+    expect((await rejection(pool)).code).toBe('ERR_INVALID_ARG_VALUE')
+    expect((await rejection(grant.offer({ chanel: 1 } as never))).code).toBe('ERR_INVALID_ARG_VALUE')
+    expect((await rejection(grant.released({ signl: 1 } as never))).code).toBe('ERR_INVALID_ARG_VALUE')
+    expect((await rejection(grant.released({ signal: 1 } as never))).code).toBe('ERR_INVALID_ARG_TYPE')
   })
 })

@@ -1,19 +1,25 @@
+import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
-import { script } from '../setup/process.js'
+import { finished, node } from '../setup/process.js'
 import { useXen } from '../setup/xen.js'
 
 const world = useXen()
 
 /** A process that has opened a server and shared a grant on this test's Xen, and then does `rest`. */
-const run = (rest: string) =>
-  script(`
+const start = (rest: string) =>
+  node(
+    '--input-type=module',
+    '--eval',
+    `
     import { GrantServer } from 'xen-grants'
     import { SimulatedXen } from 'xen-grants/simulated'
     const xen = await SimulatedXen.attach('${world.xen.path}')
     const server = await GrantServer.open({ device: xen, fillers: { threads: 4, inPlaceBelow: 0 } })
     const grant = await server.share({ domid: 7, pages: 300 })
     ${rest}
-  `)
+  `,
+  )
+const run = (rest: string) => finished(start(rest))
 
 /** The kernel notices the end of a process a moment after its parent does. */
 async function settled(): Promise<void> {
@@ -47,14 +53,20 @@ describe('a process that used a server', () => {
   })
 
   it('leaves nothing in the driver when killed, and its armed notifications fire', async () => {
-    const { signal, stdout } = await run(`
+    const child = start(`
       grant.bytes.fill(7)
       await grant.setUnmapNotify({ page: 2, clearByte: 3 })
       console.log(JSON.stringify([...grant.refs]))
-      process.kill(process.pid, 'SIGKILL')
+      setInterval(() => {}, 1000)
     `)
-    expect(signal).toBe('SIGKILL')
-    expect(JSON.parse(stdout)).toHaveLength(300)
+    const end = finished(child)
+    const [refs] = (await once(child.stdout!, 'data')) as [string]
+    await using mapped = await world.xen.domain(7).map(JSON.parse(refs))
+    const around = (): number[] => [...mapped.bytes.subarray(2 * 4096 + 2, 2 * 4096 + 5)]
+    expect(around()).toEqual([7, 7, 7])
+    child.kill('SIGKILL')
+    expect((await end).signal).toBe('SIGKILL')
     await settled()
+    expect(around()).toEqual([7, 0, 7])
   })
 })

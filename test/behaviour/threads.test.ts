@@ -1,6 +1,7 @@
 import { MessageChannel } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { GrantClient, GrantServer } from 'xen-grants'
+import { SimulatedXen } from 'xen-grants/simulated'
 import { ClientThread } from '../setup/client-thread.js'
 import { rejection, useXen } from '../setup/xen.js'
 
@@ -186,11 +187,47 @@ describe('attach', () => {
 })
 
 describe('connect', () => {
-  it('refuses what is no port, and rejects on a port of nobody', async () => {
+  it('refuses what is no port, a port of somebody else’s, and one whose other end has gone', async () => {
     expect((await rejection(GrantClient.connect({} as never))).code).toBe('ERR_INVALID_ARG_TYPE')
     const { port1, port2 } = new MessageChannel()
+    const error = await rejection(GrantClient.connect(port1))
+    expect(error).toMatchObject({ name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' })
+    expect(error.message).toContain('server.connect()')
     port2.close()
-    expect((await rejection(GrantClient.connect(port1))).code).toBe('ERR_GRANTS_WORKER_DIED')
+    expect((await rejection(GrantClient.connect(port1))).code).toBe('ERR_INVALID_ARG_VALUE')
+  })
+
+  it('takes each port once, and the client that has it does not notice a second try', async () => {
+    const port = server.connect()
+    const client = await GrantClient.connect(port)
+    const sharing = client.share({ domid: 7, pages: 1 })
+    const error = await rejection(GrantClient.connect(port))
+    expect(error).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' })
+    expect(error.message).toContain('already belongs to a client')
+    await (await sharing).unshare()
+    await client.close()
+  })
+
+  it('can be given up while the device worker has no time', async () => {
+    await using busy = await SimulatedXen.create({ ioctlDelay: 300, freePerIteration: 0 })
+    await using slow = await GrantServer.open({ device: busy })
+    const holding = slow.share({ domid: 7, pages: 1 })
+    const controller = new AbortController()
+    const connecting = rejection(GrantClient.connect(slow.connect(), { signal: controller.signal }))
+    controller.abort(new Error('enough'))
+    expect((await connecting).message).toBe('enough')
+    await (await holding).unshare()
+  })
+
+  it.each([false, true])('on a port that nobody has claimed holds up no close (force: %s)', async (force) => {
+    const own = await GrantServer.open({ device: world.xen })
+    const ports = [own.connect(), own.connect()]
+    expect(() => structuredClone({ port: own.connect() })).toThrow('transfer')
+    await own.close({ force })
+    for (const port of ports)
+      expect((await rejection(GrantClient.connect(port))).code).toMatch(
+        /ERR_GRANTS_CLOSED|ERR_INVALID_ARG_VALUE/,
+      )
   })
 })
 

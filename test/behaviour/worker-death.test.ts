@@ -1,16 +1,11 @@
 import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { GrantServer } from 'xen-grants'
+import { deviceDescriptor } from '../../dist/src/drivers/gntalloc/grant-device.js'
+import { mortal } from '../setup/mortal.js'
 import { rejection, useXen } from '../setup/xen.js'
 
 const world = useXen()
-const key = Symbol.for('xen-grants.device-descriptor')
-
-function mortal(): { [key]: object } {
-  const descriptor = (world.xen as unknown as Record<symbol, object>)[key]
-  const module = new URL('../fixtures/mortal-device.mjs', import.meta.url).href
-  return { [key]: { ...descriptor, module } }
-}
 
 describe('when the device worker dies', () => {
   it.each([
@@ -18,7 +13,7 @@ describe('when the device worker dies', () => {
     ['by leaving', 102],
   ])('%s, every pending call rejects, views are harmless, the pages are free', async (_name, domid) => {
     const server = await GrantServer.open({
-      device: mortal() as never,
+      device: mortal(world.xen) as never,
       restart: false,
       fillers: { threads: 1, inPlaceBelow: 0 },
     })
@@ -43,7 +38,7 @@ describe('when the device worker dies', () => {
   })
 
   it('a new one is started, and serves', async () => {
-    const server = await GrantServer.open({ device: mortal() as never })
+    const server = await GrantServer.open({ device: mortal(world.xen) as never })
     for (let round = 0; round < 3; round++) {
       const grant = await server.share({ domid: 7, pages: 10 })
       const handle = grant.handle()
@@ -64,7 +59,7 @@ describe('when the device worker dies', () => {
   })
 
   it('one that keeps dying is given up', async () => {
-    const server = await GrantServer.open({ device: mortal() as never })
+    const server = await GrantServer.open({ device: mortal(world.xen) as never })
     server.on('error', () => {})
     const closed = new Promise<void>((resolve) => server.once('close', resolve))
     let failure: Record<string, unknown> = {}
@@ -78,7 +73,7 @@ describe('when the device worker dies', () => {
 
   it('while it opens, open() rejects', async () => {
     const module = 'data:text/javascript,export const openDevice = () => process.exit(4)'
-    const device = { [key]: { module, options: {}, path: 'x', simulated: true } }
+    const device = { [deviceDescriptor]: { module, options: {}, path: 'x', simulated: true } }
     expect((await rejection(GrantServer.open({ device: device as never }))).code).toBe(
       'ERR_GRANTS_WORKER_DIED',
     )

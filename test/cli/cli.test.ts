@@ -1,14 +1,16 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { finished, node } from '../setup/process.js'
 
 const main = 'dist/src/cli/main.js'
 const folder = mkdtempSync(join(tmpdir(), 'xen-grants-cli-'))
 const file = join(folder, 'file')
 writeFileSync(file, Buffer.alloc(3_000_001, 'some bytes'))
+afterAll(() => rmSync(folder, { recursive: true }))
 
 describe('xen-grants demo', () => {
   it('shares a file with a peer process that sees the same SHA-256', async () => {
@@ -46,16 +48,13 @@ describe('xen-grants share', () => {
     expect(stderr).toMatch(/\/nowhere.*\[ENOENT\]/)
   })
 
-  it.each([
-    ['--domid', 'seven'],
-    ['--domid', '70000'],
-    ['--domid', ''],
-  ])('refuses %s %j', async (...domid) => {
+  it.each(['seven', '', ' ', '1.5'])('refuses --domid %j before anything else', async (domid) => {
     const { code, stderr } = await finished(
-      node(main, 'share', ...domid, '--file', file, '--device', '/nowhere'),
+      node(main, 'share', '--domid', domid, '--file', file, '--device', '/nowhere'),
     )
     expect(code).toBe(1)
-    expect(stderr).not.toBe('')
+    expect(stderr).toContain("error: option '--domid <number>' argument")
+    expect(stderr).toContain('must be an integer')
   })
 
   it.each([['SIGINT'], ['SIGTERM']] as const)(
@@ -73,6 +72,70 @@ describe('xen-grants share', () => {
   )
 })
 
+describe('xen-grants map', () => {
+  it('maps what share --json prints, without a Xen: tens of thousands of references fit no argument list', async () => {
+    const large = join(folder, 'large')
+    writeFileSync(large, Buffer.alloc(25_000 * 4096 + 5, 'many bytes'))
+    const sharing = node(main, 'share', '--simulated', '--json', '--domid', '7', '--file', large)
+    const mapping = spawn(process.execPath, [
+      main,
+      'map',
+      '--domid',
+      '0',
+      '--refs',
+      '-',
+      '--out',
+      join(folder, 'seen'),
+    ])
+    sharing.stdout!.pipe(mapping.stdin)
+    const { code, stderr } = await finished(mapping)
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: expect.stringContaining('25001 pages of domain 0 mapped'),
+    })
+    expect(Buffer.compare(readFileSync(join(folder, 'seen')), readFileSync(large))).toBe(0)
+    const end = finished(sharing)
+    sharing.kill('SIGTERM')
+    expect((await end).code).toBe(0)
+  })
+
+  it('maps a plain list in the simulated Xen that it is told, as the domain that it is told', async () => {
+    const sharing = node(main, 'share', '--simulated', '--domid', '9', '--file', file)
+    const [list] = (await once(sharing.stdout!.setEncoding('utf8'), 'data')) as [string]
+    let hint = ''
+    sharing.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      hint += text
+    })
+    const path = await expect
+      .poll(() => /--simulated (\S+)/.exec(hint)?.[1])
+      .toBeDefined()
+      .then(() => /--simulated (\S+)/.exec(hint)![1]!)
+    const args = ['--simulated', path, '--domid', '0', '--refs', list, '--length', '9']
+    expect((await finished(node(main, 'map', ...args))).stderr).toContain('--as')
+    expect(await finished(node(main, 'map', ...args, '--as', '9'))).toMatchObject({
+      code: 0,
+      stdout: 'some byte',
+    })
+    expect((await finished(node(main, 'map', ...args, '--as', '8'))).stderr).toContain('[EINVAL]')
+    const end = finished(sharing)
+    sharing.kill('SIGTERM')
+    await end
+  })
+
+  it.each([
+    ['1 2 x', '"x" is no grant reference'],
+    ['{"refs": 3}', 'names no refs'],
+    ['{', 'neither a list'],
+  ])('refuses %j with a sentence', async (text, sentence) => {
+    const mapping = spawn(process.execPath, [main, 'map', '--domid', '0', '--refs', '-'])
+    mapping.stdin.end(text)
+    const { code, stderr } = await finished(mapping)
+    expect(code).toBe(1)
+    expect(stderr).toContain(sentence)
+    expect(stderr).not.toContain('    at ')
+  })
+})
+
 describe('xen-grants doctor', () => {
   it('tells in plain words and in JSON that this is no Xen', async () => {
     const plain = await finished(node(main, 'doctor'))
@@ -81,6 +144,6 @@ describe('xen-grants doctor', () => {
     const json = await finished(node(main, 'doctor', '--json'))
     const { ready, findings } = JSON.parse(json.stdout) as { ready: boolean; findings: { check: string }[] }
     expect(ready).toBe(false)
-    expect(findings.map(({ check }) => check)).toEqual(['node', 'platform', 'xen'])
+    expect(findings.map(({ check }) => check)).toEqual(['node', 'platform', 'native code', 'xen'])
   })
 })

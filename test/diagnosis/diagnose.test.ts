@@ -3,6 +3,7 @@ import {
   checkDeferredRate,
   checkDevice,
   checkHypervisor,
+  checkNative,
   checkNode,
   checkPlatform,
 } from '../../src/diagnosis/checks.js'
@@ -17,6 +18,7 @@ function system(changes: Partial<System> & { files?: Record<string, string> } = 
     arch: 'x64',
     nodeVersion: '20.19.0',
     read: async (path) => (path in files ? { text: files[path]! } : { code: 'ENOENT' }),
+    startThread: async () => undefined,
     inspect: async () => ({ exists: true, characterDevice: true, accessible: true }),
     ...rest,
   }
@@ -38,6 +40,16 @@ describe('diagnose', () => {
     [{ arch: 'arm64' }, 'ok'],
   ])('on %o: %s', (changes, status) => {
     expect(checkPlatform(system(changes)).status).toBe(status)
+  })
+
+  it('says why no thread can be started, and what to do', async () => {
+    expect((await checkNative(system())).status).toBe('ok')
+    const broken = system({ startThread: async () => 'koffi is not there' })
+    expect(await checkNative(broken)).toMatchObject({
+      status: 'missing',
+      message: 'koffi is not there',
+      remedy: expect.stringContaining('npm install'),
+    })
   })
 
   it('tells dom0 from a guest, and Xen from none', async () => {
@@ -64,6 +76,8 @@ describe('diagnose', () => {
   it.each([
     ['10', 'attention'],
     ['0', 'ok'],
+    ['99', 'attention'],
+    ['100', 'ok'],
     ['1000', 'ok'],
     [undefined, 'unknown'],
   ])('a deferred rate of %s: %s', async (text, status) => {

@@ -1,8 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, fstatSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import koffi from 'koffi'
 import { describe, expect, it } from 'vitest'
+import { gntalloc } from '../../src/drivers/catalogue.js'
+import { CharDevice } from '../../src/drivers/char-device.js'
 import { openEventLine } from '../../src/drivers/evtchn/linux-evtchn.js'
 import { openDevice } from '../../src/drivers/gntalloc/linux-gntalloc.js'
 import { CopyRequest } from '../../src/drivers/gntdev/copy-request.js'
@@ -39,12 +41,29 @@ describe.each(Object.entries(devices))('opening the device of %s', (module, open
     const path = join(folder, 'file')
     writeFileSync(path, '')
     const message = expect.stringContaining(`/dev/xen/${name}`)
+    const descriptors = readdirSync('/proc/self/fd').length
     expect(() => open({ path })).toThrow(expect.objectContaining({ code: 'ENODEV', path, message }))
     rmSync(folder, { recursive: true })
     expect(() => open({ path: '/dev/null' })).toThrow(
       expect.objectContaining({ code: 'ENOTTY', path: '/dev/null', message }),
     )
+    expect(readdirSync('/proc/self/fd').length, 'descriptors left open').toBe(descriptors)
   })
+})
+
+it('a device is closed once: by then its descriptor may be another file', () => {
+  const device = CharDevice.open(gntalloc, '/dev/null', () => 'expected')
+  const { fd } = device
+  device.close()
+  expect(device.fd).toBe(-1)
+  const other = openSync('/dev/null', 'r')
+  expect(other).toBe(fd)
+  device.close()
+  expect(fstatSync(other).isCharacterDevice()).toBe(true)
+  const again = new CharDevice('/dev/null', other)
+  expect([again.release(), again.fd]).toEqual([other, -1])
+  again.close()
+  closeSync(other)
 })
 
 it('a grant copy is laid out as the driver reads it', () => {

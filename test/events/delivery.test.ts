@@ -1,4 +1,5 @@
 // What is done with ports that fire, on a line that does as it is told.
+import { getEventListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import type { EventLine } from '../../src/drivers/evtchn/event-device.js'
 import { GrantError } from '../../src/errors.js'
@@ -89,6 +90,20 @@ describe('delivery', () => {
     expect(errors).toEqual(['EFAULT', 'EFAULT'])
   })
 
+  it('tries it again by itself once more for each time that something fires', async () => {
+    const { log, delivery } = setUp(1, 2)
+    for (let round = 0; round < 3; round++) {
+      delivery.fired([1])
+      await checkPhase()
+      for (let failures = 0; failures < 2; failures++) {
+        delivery.failed('unmask', failure('EFAULT'), [1])
+        await checkPhase()
+      }
+    }
+    // After the first round what has failed goes with the port that fires.
+    expect(log).toEqual(['unmask 1', 'unmask 1', 'unmask 1 1', 'unmask 1', 'unmask 1 1', 'unmask 1'])
+  })
+
   it('wakes and unmasks everybody after an overflow, also who is being bound', async () => {
     const { log, delivery, errors, channels, add } = setUp(1, 2)
     const { overflows } = delivery
@@ -137,5 +152,102 @@ describe('delivery', () => {
     delivery.fired([1])
     await checkPhase()
     expect(log.at(-1)).toBe('unref')
+  })
+
+  it('makes one event of all that fires before the first is delivered', async () => {
+    const { delivery, channels } = setUp(1)
+    for (let i = 0; i < 3; i++) delivery.fired([1])
+    await channels[0]!.wait()
+    let another = false
+    void channels[0]!.wait().then(() => {
+      another = true
+    })
+    await checkPhase()
+    expect(another).toBe(false)
+    delivery.fired([1])
+    await checkPhase()
+    expect(another).toBe(true)
+  })
+
+  it('wakes everybody who waits for a port, each once', async () => {
+    const { delivery, channels } = setUp(1)
+    const waits = [channels[0]!.wait(), channels[0]!.wait()]
+    delivery.fired([1])
+    await Promise.all(waits)
+    await checkPhase()
+    delivery.fired([1])
+    expect(await Promise.race([channels[0]!.wait(), checkPhase().then(() => 'nothing')])).toBeUndefined()
+  })
+})
+
+describe('the thread is no longer kept alive', () => {
+  const references = (log: string[]): string[] => log.filter((entry) => entry.endsWith('ref'))
+
+  it('by a wait that is aborted, also before it begins', async () => {
+    const { log, channels } = setUp(1)
+    const stop = new AbortController()
+    const waiting = channels[0]!.wait({ signal: stop.signal })
+    await checkPhase()
+    expect(references(log)).toEqual(['ref'])
+    stop.abort(new Error('enough'))
+    await expect(waiting).rejects.toThrow('enough')
+    await checkPhase()
+    expect(references(log)).toEqual(['ref', 'unref'])
+    await expect(channels[0]!.wait({ signal: stop.signal })).rejects.toThrow('enough')
+    await checkPhase()
+    expect(references(log)).toEqual(['ref', 'unref'])
+    expect(getEventListeners(stop.signal, 'abort')).toEqual([])
+  })
+
+  it('by the last listener that is removed, and not by one before it', async () => {
+    const { log, channels } = setUp(1)
+    const [one, other] = [() => {}, () => {}]
+    channels[0]!.on('event', one).on('event', other)
+    channels[0]!.off('event', one)
+    await checkPhase()
+    expect(references(log)).toEqual(['ref'])
+    channels[0]!.off('event', other)
+    await checkPhase()
+    expect(references(log)).toEqual(['ref', 'unref'])
+  })
+
+  it('by what waits on a channel that is closed, nor by a listener that comes after that', async () => {
+    const { log, channels } = setUp(1, 2)
+    channels[0]!.on('event', () => {})
+    const waiting = channels[0]!.wait()
+    const other = channels[1]!.wait()
+    await channels[0]!.close()
+    await expect(waiting).rejects.toMatchObject({ code: 'ERR_GRANTS_CLOSED' })
+    await checkPhase()
+    expect(references(log)).toEqual(['ref'])
+    await channels[1]!.close()
+    await expect(other).rejects.toMatchObject({ code: 'ERR_GRANTS_CLOSED' })
+    channels[1]!.on('event', () => {})
+    await checkPhase()
+    expect(references(log)).toEqual(['ref', 'unref'])
+  })
+})
+
+describe('an event', () => {
+  it('that comes before its listener is delivered to it, once', async () => {
+    const { delivery, channels } = setUp(1)
+    delivery.fired([1])
+    let events = 0
+    channels[0]!.on('event', () => events++)
+    expect(events).toBe(0)
+    await checkPhase()
+    channels[0]!.on('event', () => events++)
+    await checkPhase()
+    expect(events).toBe(1)
+  })
+
+  it('of a port that nobody has bound yet is not delivered twice', async () => {
+    const { delivery, add } = setUp()
+    delivery.fired([3])
+    const channel = add(3)
+    await channel.wait()
+    await channel.close()
+    const again = add(3)
+    expect(await Promise.race([again.wait(), checkPhase().then(() => 'nothing')])).toBe('nothing')
   })
 })

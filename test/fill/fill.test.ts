@@ -166,6 +166,38 @@ describe('fill from a file', () => {
     closeSync(fd)
   })
 
+  it('without a size of its own to its end, in /proc for one', async () => {
+    const file = '/proc/self/limits'
+    const content = readFileSync(file)
+    expect(content.length).toBeGreaterThan(100)
+    expect((await grant.fill({ file }, { offset: 4096 })).bytes).toBe(content.length)
+    expect(Buffer.compare(grant.bytes.subarray(4096, 4096 + content.length), content)).toBe(0)
+    expect(grant.bytes[4096 + content.length]).toBe(0)
+    expect((await grant.fill({ file, position: 10 })).bytes).toBe(content.length - 10)
+    // Just room enough, and one byte too little.
+    const end = grant.byteLength
+    expect((await grant.fill({ file }, { offset: end - content.length })).bytes).toBe(content.length)
+    const error = await rejection(grant.fill({ file }, { offset: end - content.length + 1 }))
+    expect(error).toMatchObject({ name: 'RangeError', code: 'ERR_OUT_OF_RANGE' })
+  })
+
+  it('that is empty is nothing, and less than what is asked of it', async () => {
+    const empty = join(folder, 'empty')
+    writeFileSync(empty, '')
+    expect((await grant.fill({ file: empty })).bytes).toBe(0)
+    expect((await rejection(grant.fill({ file: empty, length: 3 }))).code).toMatch(
+      /ERR_OUT_OF_RANGE|SHORT_READ/,
+    )
+  })
+
+  it('that cannot be opened rejects with the error of the system, and its code', async () => {
+    expect(await rejection(grant.fill({ file: '/nonexistent' }))).toMatchObject({
+      code: 'ENOENT',
+      syscall: 'open',
+    })
+    expect(await rejection(grant.fill({ file: 4711 }))).toMatchObject({ code: 'EBADF' })
+  })
+
   it('reads a device when told how much', async () => {
     grant.bytes.fill(1)
     await grant.fill({ file: '/dev/zero', length: 2 << 20 })

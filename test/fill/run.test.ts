@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Grant, GrantServer } from 'xen-grants'
 import { rejection, useXen } from '../setup/xen.js'
@@ -77,10 +78,39 @@ describe('a module that fails', () => {
     const error = await rejection(grant.run('data:text/javascript,export const x = 1'))
     expect(error).toMatchObject({ name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' })
   })
-  it('returns what cannot be cloned', async () => {
-    const error = await rejection(grant.run('data:text/javascript,export default () => () => 1'))
-    expect(error).toBeInstanceOf(Error)
+  it.each([
+    ['a function', 'data:text/javascript,export default () => () => 1'],
+    ['a symbol', 'data:text/javascript,export default () => Symbol("x")'],
+    ['an object with one in it', 'data:text/javascript,export default () => ({ deep: [() => 1] })'],
+  ])('returns what cannot be passed on (%s)', async (_name, source) => {
+    const error = await rejection(grant.run(source))
+    expect(error).toMatchObject({ name: 'TypeError', code: 'ERR_INVALID_RETURN_VALUE' })
+    expect(error.message).toContain('slice 0')
     await grant.run(module)
+  })
+  it('is not run with arguments that cannot be passed on, and its threads live', async () => {
+    const error = await rejection(grant.run(module, { args: { f: () => 1 } }))
+    expect(error).toMatchObject({ name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' })
+    expect(error.message).toContain('options.args')
+    await Promise.all([grant.run(module), grant.run(module)])
+  })
+  it('throws an error of a class of its own: name, built-in class and all fields that are data arrive', async () => {
+    const error = await rejection(grant.run(module, { args: { do: 'class' } }))
+    expect(error).toBeInstanceOf(TypeError)
+    expect(error).toMatchObject({ message: 'of its own', at: { page: 3 }, list: [1, 2] })
+    expect('how' in error).toBe(false)
+  })
+  it('throws when its run is over: that is reported, and the next run does not suffer', async () => {
+    await using one = await GrantServer.open({ device: world.xen, fillers: { threads: 1 } })
+    const other = await one.share({ domid: 7, pages: 1 })
+    const warned = once(process, 'warning')
+    expect(await other.run(module, { args: { do: 'later' } })).toEqual(['done'])
+    for (let i = 0; i < 20; i++) await other.run(module)
+    const [warning] = (await warned) as [Error]
+    expect(warning.message).toContain('after the end of its run')
+    expect(warning.message).toContain('filler.mjs')
+    expect((warning.cause as Error).message).toBe('too late')
+    await other.run(module)
   })
   it.each(['exit', 'uncaught'])('kills its thread (%s)', async (how) => {
     const error = await rejection(grant.run(module, { args: { do: how } }))

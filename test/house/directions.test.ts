@@ -46,6 +46,6 @@ describe('the check of the directions', () => {
   it('sees static imports, types and dynamic imports', () => {
     const imports = readImports(root)
     expect(imports.get('workers/device.ts')).toContain('grants/worker/device-worker.ts')
-    expect(imports.get('grants/grant.ts')).toContain('grants/grant-work.ts')
+    expect(imports.get('grants/grant.ts')).toContain('grants/handle.ts')
   })
 })

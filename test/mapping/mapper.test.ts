@@ -82,10 +82,24 @@ describe('map', () => {
     expect((await rejection(mapper.map(options as never))).code).toBe(code)
   })
 
-  it('refuses more than the driver maps at once', async () => {
-    const error = await rejection(mapper.map({ domid: 0, refs: new Uint32Array(65_537).fill(9) }))
-    expect(error).toMatchObject({ code: 'EINVAL', pages: 65_537 })
-    expect(error.message).toContain('65536')
+  it('that is aborted while it goes on leaves nothing mapped', async () => {
+    const grant = await share()
+    const stop = new AbortController()
+    const reason = new Error('enough')
+    const mapping = mapper.map({ domid: 0, refs: grant.refs, signal: stop.signal })
+    stop.abort(reason)
+    expect(await rejection(mapping)).toBe(reason)
+    expect(await world.xen.counters()).toMatchObject({ maps: 0, foreignMappings: 0 })
+    const refused = mapper.map({ domid: 0, refs: grant.refs, signal: stop.signal })
+    expect(await rejection(refused)).toBe(reason)
+  })
+
+  it('that is under way when its mapper is closed comes to nothing', async () => {
+    const grant = await share()
+    const mapping = rejection(mapper.map({ domid: 0, refs: grant.refs }))
+    await mapper.close()
+    expect((await mapping).code).toBe('ERR_GRANTS_CLOSED')
+    expect(await world.xen.counters()).toMatchObject({ maps: 0, foreignMappings: 0 })
   })
 })
 

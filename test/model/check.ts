@@ -37,7 +37,8 @@ function take(model: Model, world: World, asked: Asked): void {
     const { id, domid, pages, writable } = handle
     expect({ domid, pages, refs: refs.length }).toEqual({ ...wish, party: undefined, refs: pages })
     const content = new Array<number>(pages).fill(0)
-    const facts = { handle, id, domid, pages, writable, refs, content, unsharing: false }
+    const armed = new Set<number>()
+    const facts = { handle, id, domid, pages, writable, refs, content, armed, unsharing: false }
     model.grants.set(id, { ...facts, owner: wish.party, holders: new Set([wish.party]) })
   }
   if (grant) bury(model, grant)
@@ -55,6 +56,7 @@ export async function verify(model: Model, world: World): Promise<void> {
   expect(world.errors).toEqual([])
   await world.xen.tick()
   const [stats, counters] = await Promise.all([world.server.stats(), world.xen.counters()])
+  expect(await world.events(), 'notifications that have fired').toBe(model.fired)
   const { used, reserve } = model
   const deferred = [...new Set(world.maps.map(({ grant }) => grant))].filter((grant) => !isLive(model, grant))
   const late = deferred.reduce((sum, { pages }) => sum + pages, 0)

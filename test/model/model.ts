@@ -21,6 +21,10 @@ export interface ModelGrant {
   readonly content: number[]
   /** An unshare waits for the leases of others. */
   unsharing: boolean
+  /** Pages whose notification is armed. */
+  readonly armed: Set<number>
+  /** Its owner's thread died: what is armed fires when its pages go. */
+  fires?: boolean
   /** Its worker died: nobody has scrubbed it. */
   lost?: boolean
 }
@@ -41,6 +45,8 @@ export class Model {
   readonly grants = new Map<number, ModelGrant>()
   /** In the order in which they came. */
   readonly waiting: Wish[] = []
+  /** Events that notifications have sent. */
+  fired = 0
   steps = 0
 
   get used(): number {
@@ -89,7 +95,9 @@ export class Model {
   /** A lease has gone. */
   dropHolder(grant: ModelGrant, party: number): void {
     grant.holders.delete(party)
-    if (grant.unsharing && grant.holders.size === 0) this.grants.delete(grant.id)
+    if (!grant.unsharing || grant.holders.size > 0) return
+    this.grants.delete(grant.id)
+    if (grant.fires) this.fired += grant.armed.size
   }
 
   /** A party's thread has died. */
@@ -97,6 +105,8 @@ export class Model {
     for (const grant of [...this.grants.values()]) {
       if (grant.owner === party) {
         grant.owner = undefined
+        // What its owner had wanted back in order goes in order.
+        grant.fires = !grant.unsharing
         grant.unsharing = true
       }
       this.dropHolder(grant, party)

@@ -94,9 +94,17 @@ const run: Step = async (model, world, pick) => {
 const notify: Step = async (model, world, pick) => {
   const { grant, real } = localGrant(model, world, pick) ?? {}
   if (!grant || !real) return
-  const set = real.setUnmapNotify({ page: pick[2]! % grant.pages, clearByte: pick[3]! % 4096 })
-  if (grant.unsharing) await expect(set).rejects.toMatchObject({ code: 'ERR_GRANTS_UNSHARED' })
-  else await set
+  const page = pick[2]! % grant.pages
+  // Scrubbing hides whether a byte has been cleared, so it is the events that are counted.
+  const arming = pick[3]! % 4 > 0
+  const set = real.setUnmapNotify(arming ? { page, clearByte: pick[3]! % 4096, port: world.port } : { page })
+  if (grant.unsharing) {
+    await expect(set).rejects.toMatchObject({ code: 'ERR_GRANTS_UNSHARED' })
+    return
+  }
+  await set
+  if (arming) grant.armed.add(page)
+  else grant.armed.delete(page)
 }
 
 const attach: Step = async (model, world, [a, b]) => {
@@ -196,7 +204,10 @@ const killWorker: Step = async (model, world) => {
   await expect(world.server.share({ domid: 101, pages: 1 })).rejects.toMatchObject({
     code: 'ERR_GRANTS_WORKER_DIED',
   })
-  for (const grant of model.grants.values()) grant.lost = true
+  for (const grant of model.grants.values()) {
+    grant.lost = true
+    model.fired += grant.armed.size
+  }
   model.grants.clear()
   model.waiting.length = 0
   const asked = [...world.asked].filter(({ wish, grant }) => (wish?.party ?? grant?.owner) !== THREAD)

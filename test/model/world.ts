@@ -36,12 +36,18 @@ export class World {
   server!: GrantServer
   deaths = 0
   readonly errors: Error[] = []
+  /** Events of the port before this run. */
+  #eventsBefore = 0
 
-  private constructor(readonly xen: SimulatedXen) {}
+  /** @param port what notifications send their events through */
+  private constructor(
+    readonly xen: SimulatedXen,
+    readonly port: number,
+  ) {}
 
   static async create(): Promise<World> {
     const xen = await SimulatedXen.create({ freePerIteration: 0, limit: LIMITS.at(-1)! })
-    const world = new World(xen)
+    const world = new World(xen, await xen.bindPort())
     await world.#open()
     return world
   }
@@ -91,6 +97,12 @@ export class World {
       await this.connectParties()
     }
     model.reserve = (await this.server.stats()).reserve
+    this.#eventsBefore = await this.xen.events(this.port)
+  }
+
+  /** That notifications have sent in this run. */
+  async events(): Promise<number> {
+    return (await this.xen.events(this.port)) - this.#eventsBefore
   }
 
   async killThread(): Promise<void> {

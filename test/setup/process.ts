@@ -26,6 +26,12 @@ export function node(...args: string[]): ChildProcess {
   return spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
 }
 
+/** The same in a process that may have so many descriptors. */
+export function nodeWithFiles(limit: number, ...args: string[]): ChildProcess {
+  const shell = ['-c', `ulimit -n ${limit}; exec "$0" "$@"`, process.execPath, ...args]
+  return spawn('sh', shell, { stdio: ['ignore', 'pipe', 'pipe'] })
+}
+
 /** Runs an ES module given as text, in the package's folder, so that it can import the package by name. */
 export function script(text: string): Promise<Finished> {
   return finished(node('--input-type=module', '--eval', text))

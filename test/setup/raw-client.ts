@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { Op, type SessionEvent } from '../../dist/src/grants/grant-messages.js'
 
 /** What the device worker answered to one request. */
@@ -19,6 +19,8 @@ export class RawClient {
 
   constructor(port: MessagePort) {
     this.port = port
+    // By which our clients know a port of the server's.
+    receiveMessageOnPort(port)
     this.closed = once(port, 'close')
     port.on('message', (event: SessionEvent) => {
       if (event.type !== 'reply') return

@@ -1,37 +1,79 @@
-import { afterEach, beforeEach, expect } from 'vitest'
+import { afterAll, afterEach, beforeEach, expect } from 'vitest'
 import { SimulatedXen } from 'xen-grants/simulated'
 
 type SimulationOptions = Parameters<typeof SimulatedXen.create>[0]
 
 /**
- * A simulated Xen for each test of a file. Whatever the test did, at its end nothing may be left in the driver.
- * Servers are the test's to close.
+ * A simulated Xen for the tests of a file. Whatever a test did, at its end nothing may be left in the driver; servers are the
+ * test's to close. To start one takes longer than most tests, so the next test gets the same again, unless this one has
+ * changed something that cannot be seen: a limit, an ordered fault, a domain that is gone.
  */
 export function useXen(options?: SimulationOptions): { readonly xen: SimulatedXen } {
   let xen: SimulatedXen | undefined
+  let changed = false
   beforeEach(async () => {
-    xen = await SimulatedXen.create({ freePerIteration: 0, ...options })
-  })
-  afterEach(async () => {
-    await xen!.tick()
-    const left = await xen!.counters()
-    await xen!.close()
-    expect(left).toMatchObject({
-      grants: 0,
-      pages: 0,
-      files: 0,
-      mappings: 0,
-      foreignMappings: 0,
-      maps: 0,
-      ports: 0,
-      deferred: 0,
+    if (xen) return
+    changed = false
+    xen = noticed(await SimulatedXen.create({ freePerIteration: 0, ...options }), () => {
+      changed = true
     })
   })
+  afterEach(async () => {
+    const used = xen!
+    await used.tick()
+    const left = await used.counters()
+    try {
+      expect(left).toMatchObject(NOTHING_LEFT)
+    } catch (error) {
+      changed = true
+      throw error
+    } finally {
+      if (changed) {
+        xen = undefined
+        await used.close()
+      }
+    }
+  })
+  afterAll(() => xen?.close())
   return {
     get xen() {
       return xen!
     },
   }
+}
+
+const NOTHING_LEFT = {
+  grants: 0,
+  pages: 0,
+  files: 0,
+  mappings: 0,
+  foreignMappings: 0,
+  maps: 0,
+  ports: 0,
+  deferred: 0,
+}
+
+/** Tells when something is done to it that the next test would feel. */
+function noticed(xen: SimulatedXen, change: () => void): SimulatedXen {
+  const watch = (target: object, names: readonly string[]): void => {
+    for (const name of names) {
+      const method = (target as Record<string, (...all: unknown[]) => unknown>)[name]!
+      Object.assign(target, {
+        [name]: (...all: unknown[]) => {
+          change()
+          return method.apply(target, all)
+        },
+      })
+    }
+  }
+  watch(xen, ['setLimit', 'failNext', 'close'])
+  const { domain } = xen
+  xen.domain = (domid) => {
+    const one = domain.call(xen, domid)
+    watch(one, ['setLimit', 'destroy'])
+    return one
+  }
+  return xen
 }
 
 /** What a failed call rejected with. Fails the test when it did not. */

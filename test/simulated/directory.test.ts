@@ -7,6 +7,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -38,6 +39,47 @@ describe('the directory of a simulated Xen', () => {
     const { child, message } = await start('creator.mjs', 'exit')
     if (child.exitCode === null) await once(child, 'exit')
     expect(existsSync(message as string)).toBe(false)
+  })
+
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+    'is removed when the process dies of %s',
+    async (signal) => {
+      const { child, message } = await start('creator.mjs', 'stay')
+      const ended = once(child, 'exit')
+      child.kill(signal)
+      expect(await ended).toEqual([null, signal])
+      expect(existsSync(message as string)).toBe(false)
+    },
+  )
+
+  it('stays when a program listens to the signal itself, and decides to go on', async () => {
+    const { child, message } = await start('creator.mjs', 'listen')
+    const heard = once(child, 'message')
+    child.kill('SIGTERM')
+    expect(await heard).toEqual(['SIGTERM', undefined])
+    expect(existsSync(message as string)).toBe(true)
+    const ended = once(child, 'exit')
+    child.kill('SIGINT')
+    expect(await ended).toEqual([null, 'SIGINT'])
+    expect(existsSync(message as string)).toBe(false)
+  })
+
+  it('that was begun long ago and has no owner is removed by the next one, a fresh one is not', async () => {
+    await withXen({}, async (xen) => {
+      const folder = dirname(xen.path)
+      const [old, torn, fresh] = ['1-aaaaaaaa', '1-bbbbbbbb', '1-cccccccc'].map((name) => join(folder, name))
+      for (const directory of [old!, torn!, fresh!]) mkdirSync(directory)
+      writeFileSync(join(torn!, 'owner'), '{"pid":')
+      const longAgo = new Date(Date.now() - 120_000)
+      for (const directory of [old!, torn!]) utimesSync(directory, longAgo, longAgo)
+      try {
+        await withXen({}, async () => {
+          expect([old, torn, fresh].map((directory) => existsSync(directory!))).toEqual([false, false, true])
+        })
+      } finally {
+        rmSync(fresh!, { recursive: true })
+      }
+    })
   })
 
   it('is removed by the next one when its process was killed, and not before', async () => {

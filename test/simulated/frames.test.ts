@@ -73,4 +73,35 @@ describe('page frames', () => {
     ])
     expect([...runsOf(frames.allocate(5)!)]).toEqual([{ first: 1, count: 5 }])
   })
+
+  it('that have come back in pieces serve an allocation as one run, before any that lies behind', () => {
+    for (const pieces of [
+      [[1, 3], [2]],
+      [[1], [2], [3]],
+      [[3], [2], [1]],
+      [[2], [1, 3]],
+    ]) {
+      const { frames } = setUp(10)
+      frames.allocate(5)
+      for (const piece of pieces) frames.release(piece)
+      expect([...frames.allocate(3)!], JSON.stringify(pieces)).toEqual([1, 2, 3])
+      expect([...frames.allocate(1)!]).toEqual([5])
+    }
+  })
+
+  it('that cannot be reserved are free as before', () => {
+    let refuse = true
+    const memory = {
+      reserve: (first: number) => !(refuse && first > 2),
+      clearByte: () => {},
+      discard: () => {},
+      read: () => new Uint8Array(),
+      write: () => {},
+    }
+    const frames = new FramePool(10, memory)
+    expect([...frames.allocate(3)!]).toEqual([0, 1, 2])
+    expect(frames.allocate(2)).toBeUndefined()
+    refuse = false
+    expect([...frames.allocate(7)!]).toEqual([3, 4, 5, 6, 7, 8, 9])
+  })
 })

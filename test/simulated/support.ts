@@ -31,6 +31,9 @@ const ZERO: Counters = {
   deferred: 0,
   tableUsed: 0,
   sessions: 0,
+  storeConnections: 0,
+  storeWatches: 0,
+  storeTransactions: 0,
 }
 
 /** A kernel without files or sockets, and what it did to memory, in order. */
@@ -45,6 +48,7 @@ export function makeKernel(options: Partial<KernelOptions> & { memoryPages?: num
     driverBugs: false,
     freePerIteration: 10,
     paravirtualised: false,
+    xenstored: 'c' as const,
   }
   const kernel = new Kernel(
     { ...defaults, ...options },

@@ -16,7 +16,7 @@ import { Report } from './lib/report.mjs'
 const USAGE = `usage: node test/xen/run.mjs [options]
 
   --only <text>        run the tests whose "suite > name" contains this text
-  --timeout <seconds>  end the machine after this long (900; 1200 with --bench or --slow)
+  --timeout <seconds>  end the machine after this long (1800)
   --slow               run the suites of test/xen/slow instead, which are no part of the usual run
   --bench              run the benchmarks of bench/xen instead of the tests
   --instructions       run the suites of test/xen/instructions instead, on a clock that counts instructions
@@ -39,7 +39,7 @@ function readArguments() {
         shell: { type: 'boolean', default: false },
       },
     })
-    const seconds = Number(values.timeout ?? (values.bench || values.slow ? 1200 : 900))
+    const seconds = Number(values.timeout ?? 1800)
     if (!(seconds > 0)) throw new Error(`--timeout takes a number of seconds, not "${values.timeout}"`)
     return { ...values, seconds }
   } catch (error) {

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { close, constants as fsConstants, writeSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { constants } from 'node:os'

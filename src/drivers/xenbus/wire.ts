@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 /**
  * The messages of xenstored, on its socket and on /dev/xen/xenbus alike. Source: `xen/include/public/io/xs_wire.h` and
  * `docs/misc/xenstore.txt` of Xen.
@@ -61,6 +62,17 @@ export function setHeader(message: Buffer, type: number, requestId: number, tran
 
 const NOTHING = Buffer.alloc(0)
 
+/** A header that announces more than there may be: what follows it cannot be told apart any more. */
+export class OversizeMessage extends RangeError {
+  /** The messages before it, which came with it. */
+  readonly before: readonly StoreMessage[]
+
+  constructor(length: number, maxPayload: number, before: readonly StoreMessage[]) {
+    super(`a message of ${length} bytes, where ${maxPayload} are the most`)
+    this.before = before
+  }
+}
+
 /**
  * Cuts a stream of bytes into messages, however it was split up on the way. What it hands out is a copy of its own, so it
  * may be kept.
@@ -81,8 +93,7 @@ export class MessageReader {
 
   /**
    * @returns the messages that are complete now
-   * @throws RangeError when a header announces more than `maxPayload` bytes; the messages before it are lost with it, and
-   *   so is the stream
+   * @throws OversizeMessage when a header announces more than `maxPayload` bytes: nothing more can be read of the stream
    */
   push(chunk: Uint8Array): StoreMessage[] {
     const bytes = this.#rest.byteLength === 0 ? Buffer.from(chunk) : Buffer.concat([this.#rest, chunk])
@@ -90,8 +101,7 @@ export class MessageReader {
     let at = 0
     while (bytes.byteLength - at >= Header.size) {
       const length = bytes.readUInt32LE(at + Header.length)
-      if (length > this.#maxPayload)
-        throw new RangeError(`a message of ${length} bytes, where ${this.#maxPayload} are the most`)
+      if (length > this.#maxPayload) throw new OversizeMessage(length, this.#maxPayload, messages)
       const end = at + Header.size + length
       if (end > bytes.byteLength) break
       messages.push({

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { DomainExists } from './domain-exists.js'
 import type { StatusSlot } from './status-pages.js'
 

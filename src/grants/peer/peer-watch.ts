@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import { untilAborted } from '../../abort.js'
 import { GrantError } from '../../errors.js'
@@ -6,7 +7,7 @@ import type { GrantOffer } from '../../pages/offer.js'
 import type { PeerState } from '../../pages/peer-status.js'
 import type { Deferred } from './deferred-pages.js'
 import type { DomainExists } from './domain-exists.js'
-import type { StatusPages, StatusSlot } from './status-pages.js'
+import type { SlotOptions, StatusPages, StatusSlot } from './status-pages.js'
 
 /** How often the status bytes are looked at, in milliseconds: alone, and beside an event channel that may wake us. */
 const POLL = 20
@@ -19,7 +20,6 @@ export class PeerWatch {
   readonly #board: StatusPages
   readonly #deferred: Deferred
   readonly #domainExists: DomainExists
-  #slot: Promise<StatusSlot> | undefined
   #known: StatusSlot | undefined
   #channel: EventChannel | undefined
   #over = false
@@ -31,23 +31,24 @@ export class PeerWatch {
     this.#domainExists = domainExists
   }
 
-  async status(domid: number, channel: EventChannel | undefined): Promise<GrantOffer['status']> {
-    this.#slot ??= this.#board.slot(domid)
-    let slot: StatusSlot
-    try {
-      slot = await this.#slot
-    } catch (error) {
-      this.#slot = undefined
-      throw error
+  async status(
+    domid: number,
+    channel: EventChannel | undefined,
+    wanted: SlotOptions,
+  ): Promise<GrantOffer['status']> {
+    if (!this.#known) {
+      const slot = await this.#board.slot(domid, wanted)
+      if (this.#over) {
+        // Taken back while the status page was on its way.
+        await slot.free()
+        throw new GrantError('ERR_GRANTS_UNSHARED', 'the grant was unshared while it was being offered')
+      }
+      // Offered twice at the same moment: the first slot is the one.
+      if (this.#known) await slot.free()
+      else this.#known = slot
     }
-    if (this.#over) {
-      // Taken back while the status page was on its way.
-      await slot.free()
-      throw new GrantError('ERR_GRANTS_UNSHARED', 'the grant was unshared while it was being offered')
-    }
-    this.#known = slot
-    this.#channel = channel ?? this.#channel
     const { ref, offset } = this.#known
+    this.#channel = channel ?? this.#channel
     return this.#channel ? { ref, offset, port: this.#channel.port } : { ref, offset }
   }
 
@@ -78,12 +79,12 @@ export class PeerWatch {
   }
 
   async #change(signal: AbortSignal | undefined): Promise<void> {
+    // Not joined with the caller's by AbortSignal.any: Node 20 keeps something of each such signal.
     const stop = new AbortController()
-    const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal
     const looks: Promise<unknown>[] = [
-      delay(this.#channel ? POLL_BESIDE_CHANNEL : POLL, undefined, { signal: both }),
+      delay(this.#channel ? POLL_BESIDE_CHANNEL : POLL, undefined, { signal: stop.signal }),
     ]
-    if (this.#channel) looks.push(this.#channel.wait({ signal: both }))
+    if (this.#channel) looks.push(this.#channel.wait({ signal: stop.signal }))
     for (const look of looks) look.catch(() => {})
     try {
       await untilAborted(Promise.race(looks), signal)

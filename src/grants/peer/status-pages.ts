@@ -1,4 +1,5 @@
 import { PAGE_SIZE } from '../../abi.js'
+import { untilAborted } from '../../abort.js'
 import { type PeerState, peerState, StatusByte } from '../../pages/peer-status.js'
 
 /** Two bytes in a status page, for as long as a grant is watched. */
@@ -25,31 +26,44 @@ export interface StatusGrant {
   unshare(): Promise<void>
 }
 
+export interface SlotOptions {
+  /** Whether to wait for a page. */
+  wait: boolean
+  signal: AbortSignal | undefined
+}
+
 interface StatusPage {
   grant: StatusGrant
   free: number[]
   used: number
 }
 
+/** A page on its way, and how many wait for it. */
+interface Making {
+  page: Promise<void>
+  wanted: number
+  abort: AbortController
+}
+
 const SLOTS = PAGE_SIZE / StatusByte.size
 
 /** Status pages of one thread: one per domain for the first 2048 grants offered to it, given back with the last. */
 export class StatusPages {
-  readonly #share: (domid: number) => Promise<StatusGrant>
+  readonly #share: (domid: number, wait: boolean, signal: AbortSignal) => Promise<StatusGrant>
   readonly #pages = new Map<number, StatusPage[]>()
-  /** Pages on their way, so that offers made at the same moment share one. */
-  readonly #making = new Map<number, Promise<StatusPage>>()
+  /** So that offers made at the same moment share one: by domain, and whether they wait. */
+  readonly #making = new Map<string, Making>()
 
   /** @param share grants one page, writable for the domain */
-  constructor(share: (domid: number) => Promise<StatusGrant>) {
+  constructor(share: (domid: number, wait: boolean, signal: AbortSignal) => Promise<StatusGrant>) {
     this.#share = share
   }
 
-  async slot(domid: number): Promise<StatusSlot> {
+  async slot(domid: number, options: SlotOptions): Promise<StatusSlot> {
     let page = this.#withRoom(domid)
     // Another offer may take the last slot, or give the page back, while this waits.
     while (!page) {
-      await this.#make(domid)
+      await this.#made(domid, options)
       page = this.#withRoom(domid)
     }
     return this.#take(domid, page)
@@ -59,18 +73,36 @@ export class StatusPages {
     return this.#pages.get(domid)?.find(({ free }) => free.length > 0)
   }
 
-  #make(domid: number): Promise<StatusPage> {
-    let making = this.#making.get(domid)
-    if (!making) {
-      making = this.#share(domid)
-        .then((grant) => {
-          const page = { grant, used: 0, free: Array.from({ length: SLOTS }, (_, i) => SLOTS - 1 - i) }
-          this.#pages.set(domid, [...(this.#pages.get(domid) ?? []), page])
-          return page
-        })
-        .finally(() => this.#making.delete(domid))
-      this.#making.set(domid, making)
+  /** Resolves when there is a new page. One that nobody waits for any more is not made. */
+  async #made(domid: number, { wait, signal }: SlotOptions): Promise<void> {
+    const key = `${domid} ${wait}`
+    const making = this.#making.get(key) ?? this.#make(key, domid, wait)
+    making.wanted++
+    try {
+      await untilAborted(making.page, signal)
+    } finally {
+      if (--making.wanted === 0) {
+        if (this.#making.get(key) === making) this.#making.delete(key)
+        making.abort.abort()
+      }
     }
+  }
+
+  #make(key: string, domid: number, wait: boolean): Making {
+    const abort = new AbortController()
+    const forget = (): void => {
+      if (this.#making.get(key) === making) this.#making.delete(key)
+    }
+    const page = this.#share(domid, wait, abort.signal)
+      .finally(forget)
+      .then(async (grant) => {
+        const free = Array.from({ length: SLOTS }, (_, i) => SLOTS - 1 - i)
+        const made = { grant, used: 0, free }
+        this.#pages.set(domid, [...(this.#pages.get(domid) ?? []), made])
+        if (making.wanted === 0) await this.#giveBack(domid, made)
+      })
+    const making: Making = { page, wanted: 0, abort }
+    this.#making.set(key, making)
     return making
   }
 

@@ -1,15 +1,11 @@
 import { threadId } from 'node:worker_threads'
-import type { Grant } from '../grant.js'
+import { actionsOf, type Grant } from '../grant.js'
+import { GrantWork } from '../grant-work.js'
 import type { GrantHandle } from '../handle.js'
 import type { ShareOptions } from '../share-options.js'
-import {
-  checkPool,
-  checkPoolHandle,
-  GrantPool,
-  type GrantPoolHandle,
-  type PoolOptions,
-} from './grant-pool.js'
+import { GrantPool, type PoolEnd, type PoolSetup } from './grant-pool.js'
 import { PoolControl } from './pool-control.js'
+import { checkPool, checkPoolHandle, type GrantPoolHandle, type PoolOptions } from './pool-options.js'
 
 /** Where its grants come from. */
 export interface GrantSource {
@@ -17,20 +13,29 @@ export interface GrantSource {
   attach(handle: GrantHandle): Promise<Grant>
 }
 
-/** Makes a pool, or joins one that another thread has made. */
+/**
+ * Makes a pool, or joins one that another thread has made.
+ * @param opened is given what ends the pool together with its source
+ */
 export async function makePool(
-  client: GrantSource,
+  source: GrantSource,
   options: PoolOptions | GrantPoolHandle,
+  opened: (end: PoolEnd) => () => void,
 ): Promise<GrantPool> {
   if ((options as Partial<GrantPoolHandle> | undefined)?.type === 'xen-grants.pool') {
     const { grants, control, scrub } = checkPoolHandle(options)
-    const attached = await allOrNone(grants.map((handle) => client.attach(handle)))
-    return new GrantPool(attached, new PoolControl(control, threadId), scrub)
+    const attached = await allOrNone(grants.map((handle) => source.attach(handle)))
+    return poolOf(attached, new PoolControl(control, threadId), { scrub, opened })
   }
-  const { domid, pages, grants: count, writable, scrub, signal } = checkPool(options)
-  const request: ShareOptions = { domid, pages, writable, ...(signal && { signal }) }
-  const shared = await allOrNone(Array.from({ length: count }, () => client.share(request)))
-  return new GrantPool(shared, PoolControl.create(count), scrub)
+  const { grants: count, scrub, share } = checkPool(options)
+  const shared = await allOrNone(Array.from({ length: count }, () => source.share(share)))
+  return poolOf(shared, PoolControl.create(count), { scrub, opened })
+}
+
+function poolOf(grants: Grant[], control: PoolControl, rest: Omit<PoolSetup, 'grants'>): GrantPool {
+  const works = grants.map(actionsOf)
+  if (!works.every((work) => work instanceof GrantWork)) throw new TypeError('a pool is made of grants')
+  return new GrantPool(works, control, { grants, ...rest })
 }
 
 /** When one fails, those that came are given back before the failure is passed on. */
@@ -39,6 +44,7 @@ async function allOrNone(grants: Promise<Grant>[]): Promise<Grant[]> {
   const failed = settled.find((one) => one.status === 'rejected')
   const came = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
   if (!failed) return came
-  await Promise.all(came.map((grant) => grant.unshare()))
+  // What fails here is tried again when its client closes.
+  await Promise.allSettled(came.map((grant) => grant.unshare()))
   throw failed.reason
 }

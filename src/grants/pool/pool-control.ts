@@ -1,11 +1,12 @@
 /**
  * Which grants of a pool are out, in memory that all its threads share: acquiring and releasing sends no message.
  *
- * Int32: a counter of releases, then one field per grant: 0 when it is free, else the id of the thread that has it,
- * plus 1.
+ * Int32: a counter of releases, whether the pool is closed, then one field per grant: 0 when it is free, else the id of the
+ * thread that has it, plus 1.
  */
 const RELEASES = 0
-const FIRST = 1
+const CLOSED = 1
+const FIRST = 2
 
 export class PoolControl {
   readonly buffer: SharedArrayBuffer
@@ -25,11 +26,15 @@ export class PoolControl {
     return new PoolControl(new SharedArrayBuffer((FIRST + size) * 4), 0)
   }
 
-  /** @returns the index of a grant that is now this thread's, or -1 */
-  take(thread: number): number {
+  /**
+   * @param usable whether this thread can use a grant that is free
+   * @returns the index of one that is now this thread's, or -1
+   */
+  take(thread: number, usable: (index: number) => boolean): number {
     for (let i = 0; i < this.#size; i++) {
       const index = this.#cursor
       this.#cursor = index + 1 === this.#size ? 0 : index + 1
+      if (!usable(index)) continue
       if (Atomics.compareExchange(this.#fields, FIRST + index, 0, thread + 1) === 0) return index
     }
     return -1
@@ -46,6 +51,23 @@ export class PoolControl {
   wake(): void {
     Atomics.add(this.#fields, RELEASES, 1)
     Atomics.notify(this.#fields, RELEASES)
+  }
+
+  /** For all threads, for good. */
+  close(): void {
+    Atomics.store(this.#fields, CLOSED, 1)
+    Atomics.notify(this.#fields, CLOSED)
+    this.wake()
+  }
+
+  get closed(): boolean {
+    return Atomics.load(this.#fields, CLOSED) !== 0
+  }
+
+  /** Resolves when {@link close} is called, in whatever thread. Does not keep this one alive. */
+  async whenClosed(): Promise<void> {
+    const wait = Atomics.waitAsync(this.#fields, CLOSED, 0)
+    if (wait.async) await wait.value
   }
 
   heldBy(index: number, thread: number): boolean {

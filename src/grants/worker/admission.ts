@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from 'node:timers'
 import { GrantError } from '../../errors.js'
 import type { Budget } from './budget.js'
 import type { ClientSession } from './client-session.js'
@@ -42,10 +43,11 @@ export class Admission {
     let serverBlocked = false
     for (const request of candidates) {
       const { domid, pages } = request
-      const ahead = serverBlocked || blockedDomains.has(domid)
-      const by = ahead ? 'queue' : this.#budget.blockedBy(domid, pages)
+      // A status page is what a grant that was here before waits for.
+      const ahead = !request.status && (serverBlocked || blockedDomains.has(domid))
+      const by = ahead ? 'queue' : this.#budget.blockedBy(request)
       if (!by) {
-        this.#budget.take(domid, pages)
+        this.#budget.take(request)
         if (!this.#refused.has(request)) admitted.push(request)
         else {
           // Asked by itself, and before any request behind it: what has come free since belongs to it.
@@ -58,7 +60,7 @@ export class Admission {
         request.defer()
         waiting.add(request)
       } else {
-        request.fail(this.#budget.error(by, domid, pages))
+        request.fail(this.#budget.error(by, request))
       }
     }
     if (admitted.length > 0) this.#share(admitted, waiting)
@@ -68,7 +70,7 @@ export class Admission {
   #share(admitted: ShareRequest[], waiting: Set<ShareRequest>): void {
     for (const request of admitted) this.#refused.delete(request)
     this.#sharing.share(admitted, (request, error) => {
-      this.#budget.give(request.domid, request.pages)
+      this.#budget.give(request)
       if (!(this.#mayWait(request) && this.#mayComeFree(error))) {
         request.fail(error)
         return

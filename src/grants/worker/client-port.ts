@@ -1,18 +1,53 @@
+import { setImmediate } from 'node:timers'
 import { MessagePort } from 'node:worker_threads'
 import * as Comlink from 'comlink'
-import { type DeviceCalls, MAX_BATCH, RequestField, type SessionMessage } from '../grant-messages.js'
+import { outcome } from '../../threads/service-worker.js'
+import {
+  type DeviceCalls,
+  MAX_BATCH,
+  RequestField,
+  type SessionEvent,
+  type SessionMessage,
+} from '../grant-messages.js'
 import type { ClientSession } from './client-session.js'
 import type { DeviceActor } from './device-actor.js'
+
+/** The ports on which clients are served, or may be once they say hello. */
+export class ClientPorts {
+  readonly #actor: DeviceActor
+  /** Given out, and not claimed yet. */
+  readonly #unclaimed = new Set<MessagePort>()
+
+  constructor(actor: DeviceActor) {
+    this.#actor = actor
+  }
+
+  /** For a client that is to come, or may never come. */
+  offer(port: MessagePort): void {
+    this.#unclaimed.add(port)
+    port.once('close', () => this.#unclaimed.delete(port))
+    serveClient(this.#actor, port, () => this.#unclaimed.delete(port))
+  }
+
+  /** Who comes now comes too late, and is told so. */
+  turnAway(): void {
+    for (const port of this.#unclaimed) {
+      port.postMessage({ type: 'closing' } satisfies SessionEvent)
+      port.close()
+    }
+  }
+}
 
 /**
  * Serves one client on its port: a hello, then batches of requests; answers and events go back the same way, in order.
  * The session ends when the port closes, which Node does when the thread at the other end exits. A port that sends
  * anything else is not our client's, and is closed.
  */
-export function serveClient(actor: DeviceActor, port: MessagePort): void {
+export function serveClient(actor: DeviceActor, port: MessagePort, claimed = (): void => {}): void {
   let session: ClientSession | undefined
   port.on('message', (message: SessionMessage | undefined) => {
     if (!session) {
+      claimed()
       if (message !== 'hello') port.close()
       else session = begin(actor, port)
     } else if (isBatch(message)) {
@@ -53,7 +88,7 @@ function callsOf(value: unknown): MessagePort | undefined {
 
 /** What is asked rarely is asked through comlink. */
 function serveCalls(actor: DeviceActor, port: MessagePort): void {
-  const calls: DeviceCalls = Object.freeze({ stats: () => actor.stats() })
+  const calls: DeviceCalls = Object.freeze({ stats: () => outcome(() => actor.stats()) })
   Comlink.expose(calls, guarded(port))
   // It goes with the thread at its other end, and holds nothing up until then.
   port.unref()

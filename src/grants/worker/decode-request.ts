@@ -19,7 +19,11 @@ const U32_MAX = 0xffff_ffff
 
 /** The largest value of the arguments a, b, c, d of each operation; the smallest is 0, except as {@link smallest} says. */
 const largest: Record<number, readonly number[]> = {
-  [Op.share]: [DOMID_FIRST_RESERVED - 1, MAX_PAGES_PER_GRANT, ShareFlag.writable | ShareFlag.wait],
+  [Op.share]: [
+    DOMID_FIRST_RESERVED - 1,
+    MAX_PAGES_PER_GRANT,
+    ShareFlag.writable | ShareFlag.wait | ShareFlag.status,
+  ],
   [Op.unshare]: [Number.MAX_SAFE_INTEGER, UnshareFlag.force | UnshareFlag.fireNotify],
   [Op.attach]: [Number.MAX_SAFE_INTEGER],
   [Op.detach]: [Number.MAX_SAFE_INTEGER],
@@ -62,7 +66,13 @@ export function decodeRequest(session: ClientSession, numbers: Float64Array, at:
   checkArgument(op, 3, d, max[3])
   switch (op) {
     case Op.share:
-      return new ShareRequest(session, id, a, b, (c & ShareFlag.writable) !== 0, (c & ShareFlag.wait) !== 0)
+      return new ShareRequest(session, id, {
+        domid: a,
+        pages: b,
+        writable: (c & ShareFlag.writable) !== 0,
+        wait: (c & ShareFlag.wait) !== 0,
+        status: (c & ShareFlag.status) !== 0,
+      })
     case Op.unshare: {
       const force = (b & UnshareFlag.force) !== 0
       return new UnshareRequest(session, id, a, force, (b & UnshareFlag.fireNotify) !== 0)

@@ -1,10 +1,11 @@
+import { setImmediate } from 'node:timers'
 import { threadId } from 'node:worker_threads'
 import { PAGE_SIZE } from '../../abi.js'
 import type { GrantDevice } from '../../drivers/gntalloc/grant-device.js'
 import { busyError, closedError, GrantError } from '../../errors.js'
 import { type BudgetOptions, type DeviceStats, RequestField, type SessionEvent } from '../grant-messages.js'
 import { Admission } from './admission.js'
-import { Budget, tableRoom } from './budget.js'
+import { Budget, statusRoom, tableRoom } from './budget.js'
 import { ClientSession } from './client-session.js'
 import { ClientSessions } from './client-sessions.js'
 import { CountedDevice } from './counted-device.js'
@@ -60,8 +61,9 @@ export class DeviceActor {
     const { maxPages, maxPagesPerDomain, headroom } = options.budget
     this.#reserve = takeReserve(this.#device)
     // A limit of -1 means none to the driver.
-    const left = limit === undefined || limit < 0 ? Infinity : Math.max(1, limit - this.#reserve)
-    const room = tableRoom(tableCapacity, headroom) - this.#reserve
+    const left =
+      limit === undefined || limit < 0 ? Infinity : Math.max(1, limit - this.#reserve - statusRoom(limit))
+    const room = Math.max(1, tableRoom(tableCapacity, headroom) - this.#reserve)
     this.#budget = new Budget(maxPages ?? left, maxPagesPerDomain ?? Infinity, room)
     this.#releasing = new Releasing(this.#device, options.scrub)
     this.#leases = new Leases(this.#records, this.#releasing, this.#budget, options.onError)

@@ -1,3 +1,4 @@
+import process from 'node:process'
 import { MessagePort } from 'node:worker_threads'
 import { PAGE_SIZE } from '../../abi.js'
 import type { DeviceModule } from '../../drivers/gntalloc/grant-device.js'
@@ -6,7 +7,7 @@ import { pageSize } from '../../native/libc.js'
 import { toEnvelope } from '../../threads/envelope.js'
 import type { StartNotice } from '../../threads/thread-messages.js'
 import type { DeviceControl, DeviceNotice, DeviceWorkerData, DirectConnect } from '../grant-messages.js'
-import { serveClient } from './client-port.js'
+import { ClientPorts, serveClient } from './client-port.js'
 import { DeviceActor } from './device-actor.js'
 
 /**
@@ -33,11 +34,13 @@ export async function runDeviceWorker(control: MessagePort, data: DeviceWorkerDa
     return
   }
 
+  const ports = new ClientPorts(actor)
   control.on('message', async (message: DeviceControl) => {
     if (message.type === 'connect') {
-      serveClient(actor, message.port)
+      ports.offer(message.port)
       return
     }
+    ports.turnAway()
     await actor.close(message.force)
     control.close()
     process.off('workerMessage', connectDirectly)

@@ -18,6 +18,8 @@ export interface GrantRecord {
   readonly domid: number
   readonly pages: number
   readonly writable: boolean
+  /** A status page, see `ShareFlag`. */
+  readonly status: boolean
   /** Byte offset in the device file. */
   readonly index: number
   /** What the pages are mapped over: kept from V8 until they are not any more. */

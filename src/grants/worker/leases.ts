@@ -176,7 +176,7 @@ export class Leases {
   /** Its pages are back with the driver. @returns who held it */
   #gone(record: GrantRecord): readonly ClientSession[] {
     this.#records.remove(record)
-    this.#budget.give(record.domid, record.pages)
+    this.#budget.give(record)
     if (!isHeld(record)) return NO_HOLDERS
     const holders = new Set(record.others?.keys())
     if (record.ownerHolds) holders.add(record.owner)

@@ -38,19 +38,32 @@ abstract class ClientRequest {
   }
 }
 
-export class ShareRequest extends ClientRequest {
-  readonly op = 'share'
+/** What is to be shared. */
+export interface Wanted {
+  domid: number
+  pages: number
+  writable: boolean
+  /** Whether it may wait for pages. */
+  wait: boolean
+  /** A status page, see `ShareFlag`. */
+  status: boolean
+}
 
-  /** @param wait whether it may wait for pages */
-  constructor(
-    session: ClientSession,
-    id: number,
-    readonly domid: number,
-    readonly pages: number,
-    readonly writable: boolean,
-    readonly wait: boolean,
-  ) {
+export class ShareRequest extends ClientRequest implements Wanted {
+  readonly op = 'share'
+  readonly domid: number
+  readonly pages: number
+  readonly writable: boolean
+  readonly wait: boolean
+  readonly status: boolean
+
+  constructor(session: ClientSession, id: number, { domid, pages, writable, wait, status }: Wanted) {
     super(session, id)
+    this.domid = domid
+    this.pages = pages
+    this.writable = writable
+    this.wait = wait
+    this.status = status
   }
 }
 

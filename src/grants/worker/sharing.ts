@@ -119,7 +119,7 @@ export class Sharing {
   }
 
   #map(request: ShareRequest, index: number, refs: Uint32Array, first: number, writable: boolean): void {
-    const { domid, pages, session } = request
+    const { domid, pages, status, session } = request
     const memory = createPageBuffer(pages)
     this.#device.mmap(index, pages, memory)
     const id = this.#records.nextId()
@@ -130,6 +130,7 @@ export class Sharing {
       domid,
       pages,
       writable,
+      status,
       index,
       memory,
       mapped: true,

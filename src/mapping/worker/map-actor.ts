@@ -6,17 +6,7 @@ import { dropped } from '../../memory/dropped.js'
 import { StatusByte } from '../../pages/peer-status.js'
 import type { MapAnswer, MapRequest } from '../map-messages.js'
 import { cannotMap } from './bad-reference.js'
-
-/** One map of this device. It is given up in two steps, each of which can fail and be tried again. */
-interface Mapping {
-  index: number
-  count: number
-  /** What it is mapped over: kept from V8 until it is not any more. */
-  memory: PageBuffer
-  mapped: boolean
-  /** The driver keeps the references. */
-  known: boolean
-}
+import { Mapping } from './mapping.js'
 
 interface MapRecord {
   data: Mapping
@@ -36,24 +26,13 @@ export class MapActor {
   }
 
   map({ names, writable, notify, status }: MapRequest): MapAnswer {
-    const limit = this.#device.limit()
-    const count = names.length / 2
-    if (limit !== undefined && count > limit) {
-      const text = `cannot map ${count} grants at once: the driver allows ${limit} in one mapping (gntdev limit)`
-      throw new GrantError('EINVAL', text, {
-        errno: -22,
-        syscall: 'ioctl',
-        path: this.#device.path,
-        pages: count,
-      })
-    }
     this.#retryStrays()
     const undo: (() => void)[] = []
     try {
       const watched = status && this.#mapStatus(status, undo)
       const data = this.#mapData(pairs(names), writable, watched?.memory.address)
       undo.push(() => this.#discard(data))
-      if (notify) this.#device.setUnmapNotify(data.index + notify.offset, notify.action, notify.port)
+      if (notify) data.setUnmapNotify(notify.offset, notify.action, notify.port)
       if (status && watched) this.#announce(watched, status)
       const id = this.#nextId++
       this.#records.set(id, { data, status: watched })
@@ -80,25 +59,22 @@ export class MapActor {
   }
 
   /** Armed before it says 'mapped': if this process dies in between, it has claimed nothing that stays claimed. */
-  #announce({ index, memory }: Mapping, { offset, port }: { offset: number; port: number }): void {
+  #announce(mapping: Mapping, { offset, port }: { offset: number; port: number }): void {
     const action = UNMAP_NOTIFY_CLEAR_BYTE | (port === 0 ? 0 : UNMAP_NOTIFY_SEND_EVENT)
-    this.#device.setUnmapNotify(index + offset + StatusByte.live, action, port)
-    const view = new Uint8Array(memory.buffer, 0, PAGE_SIZE)
+    mapping.setUnmapNotify(offset + StatusByte.live, action, port)
+    const view = new Uint8Array(mapping.memory.buffer, 0, PAGE_SIZE)
     Atomics.store(view, offset + StatusByte.live, 1)
     Atomics.store(view, offset + StatusByte.seen, 1)
   }
 
   #mmap(names: GrantName[], writable: boolean, memory = createPageBuffer(names.length)): Mapping {
-    const count = names.length
-    const index = this.#device.map(names)
-    const mapping: Mapping = { index, count, memory, mapped: false, known: true }
+    const mapping = new Mapping(this.#device, memory)
     try {
-      this.#device.mmap(index, count, writable, memory)
-      mapping.mapped = true
+      mapping.map(names, writable)
       return mapping
     } catch (error) {
       this.#discard(mapping)
-      dropped(count * PAGE_SIZE)
+      dropped(names.length * PAGE_SIZE)
       throw error
     }
   }
@@ -113,17 +89,6 @@ export class MapActor {
     }
   }
 
-  #release(mapping: Mapping): void {
-    const { count, memory } = mapping
-    if (mapping.mapped) {
-      this.#device.munmap(memory.address, count * PAGE_SIZE)
-      mapping.mapped = false
-      dropped(count * PAGE_SIZE)
-    }
-    if (mapping.known) this.#device.unmap(mapping.index, mapping.count)
-    mapping.known = false
-  }
-
   /** For which no caller waits: what fails is tried again later. */
   #discard(mapping: Mapping): void {
     this.#strays.push(mapping)
@@ -133,7 +98,7 @@ export class MapActor {
   #retryStrays(): void {
     this.#strays = this.#strays.filter((mapping) => {
       try {
-        this.#release(mapping)
+        mapping.release()
         return false
       } catch {
         return true
@@ -144,15 +109,14 @@ export class MapActor {
   /** A step that fails leaves the rest as it is, and can be tried again from there. */
   unmap(id: number): void {
     const { data, status } = this.#get(id)
-    this.#release(data)
+    data.release()
     // After the data: this is what tells the granter that all of it is gone.
-    if (status) this.#release(status)
+    status?.release()
     this.#records.delete(id)
   }
 
   setUnmapNotify(id: number, offset: number, action: number, port: number): void {
-    const { data } = this.#get(id)
-    this.#device.setUnmapNotify(data.index + offset, action, port)
+    this.#get(id).data.setUnmapNotify(offset, action, port)
   }
 
   copy(segments: CopySegment[]): Int16Array {

@@ -1,3 +1,4 @@
+import { URL } from 'node:url'
 import type { DeviceDescriptor } from '../../drivers/descriptor.js'
 
 /** What every simulated device is opened with. */
@@ -13,6 +14,7 @@ export interface DomainDescriptors {
   readonly grants: DeviceDescriptor
   readonly maps: DeviceDescriptor
   readonly events: DeviceDescriptor
+  readonly store: DeviceDescriptor
 }
 
 export function descriptorsOf(options: SimulatedDeviceOptions): DomainDescriptors {
@@ -26,5 +28,6 @@ export function descriptorsOf(options: SimulatedDeviceOptions): DomainDescriptor
     grants: descriptor('./simulated-gntalloc.js'),
     maps: descriptor('./simulated-gntdev.js'),
     events: descriptor('./simulated-evtchn.js'),
+    store: descriptor('./simulated-xenbus.js'),
   }
 }

@@ -1,9 +1,10 @@
 import { constants } from 'node:os'
+import process from 'node:process'
 import { GrantError, systemCallError } from '../../errors.js'
 import { BlockingConnection } from '../wire/blocking-connection.js'
 import type { OpenedReply } from '../wire/replies.js'
 
-export type SimulatedKind = 'gntalloc' | 'gntdev' | 'evtchn'
+export type SimulatedKind = 'gntalloc' | 'gntdev' | 'evtchn' | 'xenbus'
 
 /** An open file of a simulated device, with a connection of its own: each call blocks the thread until it is answered. */
 export class DeviceFile {

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { randomBytes } from 'node:crypto'
 import {
   accessSync,
@@ -10,10 +11,11 @@ import {
 } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import process from 'node:process'
 import { outOfRange } from '../../arguments.js'
 import { systemCallError } from '../../errors.js'
 import { files } from '../wire/protocol.js'
-import { isAbandoned, ownerText } from './owner.js'
+import { isAbandoned, isHalfMade, ownerText } from './owner.js'
 
 /** sun_path of struct sockaddr_un, without its terminating zero. */
 const MAX_SOCKET_PATH = 107
@@ -47,7 +49,7 @@ export function makeDirectory(path?: string): string {
     const what = `cannot make ${directory}, which exists: it belongs to a living simulated Xen, or to something else`
     throw systemCallError(constants.errno.EADDRINUSE, 'mkdir', what, { path: directory, cause: error })
   }
-  if (made.size === 0) process.on('exit', removeMade)
+  if (made.size === 0) watchEnd()
   made.add(directory)
   writeFileSync(join(directory, files.owner), ownerText(), { flag: 'wx', mode: 0o600 })
   return directory
@@ -55,13 +57,41 @@ export function makeDirectory(path?: string): string {
 
 export function removeDirectory(directory: string): void {
   made.delete(directory)
-  if (made.size === 0) process.off('exit', removeMade)
+  if (made.size === 0) unwatchEnd()
   remove(directory)
 }
 
 function removeMade(): void {
   for (const directory of made) remove(directory)
 }
+
+/** What ends a process that does not listen to it, without its 'exit' event. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/** By it a listener of ours is known, from whichever copy of this module. */
+const OURS = Symbol.for('xen-grants.removes-directories')
+
+function watchEnd(): void {
+  process.on('exit', removeMade)
+  // Before a listener that listens once has taken itself away.
+  for (const signal of SIGNALS) process.prependListener(signal, onSignal)
+}
+
+function unwatchEnd(): void {
+  process.off('exit', removeMade)
+  for (const signal of SIGNALS) process.off(signal, onSignal)
+}
+
+/** A program that listens to the signal decides itself what it does; any other ends, as if nobody listened. */
+const onSignal = Object.assign(
+  (signal: NodeJS.Signals): void => {
+    if (!process.listeners(signal).every((listener) => OURS in listener)) return
+    removeMade()
+    process.off(signal, onSignal)
+    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
+  },
+  { [OURS]: true },
+)
 
 function remove(directory: string): void {
   rmSync(directory, { recursive: true, force: true })
@@ -70,7 +100,7 @@ function remove(directory: string): void {
 function removeAbandoned(folder: string): void {
   for (const name of readdirSync(folder)) {
     const directory = join(folder, name)
-    if (isAbandoned(directory)) remove(directory)
+    if (isAbandoned(directory) || isHalfMade(directory)) remove(directory)
   }
 }
 

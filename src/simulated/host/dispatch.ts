@@ -1,3 +1,4 @@
+import type { Buffer } from 'node:buffer'
 import { GrantError } from '../../errors.js'
 import type { Session } from '../kernel/session.js'
 import { encode, errorToWire, type Message, protocolError } from '../wire/codec.js'
@@ -8,11 +9,13 @@ import { gntallocHandlers } from './gntalloc-handlers.js'
 import { gntdevHandlers } from './gntdev-handlers.js'
 import { type Handlers, Later, type Machine } from './handler.js'
 import { xenHandlers } from './xen-handlers.js'
+import { xenbusHandlers } from './xenbus-handlers.js'
 
 const handlers: Handlers<Calls> = {
   ...gntallocHandlers,
   ...gntdevHandlers,
   ...evtchnHandlers,
+  ...xenbusHandlers,
   ...domainHandlers,
   ...xenHandlers,
 }

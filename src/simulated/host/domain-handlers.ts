@@ -1,5 +1,5 @@
 import type { DomainProtocol } from '../wire/domain-protocol.js'
-import { type Handlers, nothing } from './handler.js'
+import { type Handlers, Later, nothing } from './handler.js'
 
 export const domainHandlers: Handlers<DomainProtocol> = {
   'domain.map': {
@@ -25,9 +25,17 @@ export const domainHandlers: Handlers<DomainProtocol> = {
     arity: 2,
     run: ({ kernel }, _session, [domid, port]) => ({ events: kernel.domain.events(domid, port) }),
   },
+  'domain.openStore': {
+    arity: 1,
+    run: ({ stores }, _session, [domid]) => new Later((done) => stores.open(domid, done)),
+  },
   'domain.counters': { arity: 1, run: ({ kernel }, session, [domid]) => kernel.counters(session, domid) },
   'domain.destroy': {
     arity: 1,
-    run: ({ kernel }, _session, [domid]) => nothing(kernel.destroyDomain(domid)),
+    run({ kernel, stores }, _session, [domid]) {
+      kernel.destroyDomain(domid)
+      stores.close(domid)
+      return {}
+    },
   },
 }

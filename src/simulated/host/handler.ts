@@ -3,12 +3,14 @@ import type { Session } from '../kernel/session.js'
 import type { Call, Calls } from '../wire/protocol.js'
 import type { Nothing } from '../wire/replies.js'
 import type { Faults } from './faults.js'
+import type { StoreSockets } from './store-sockets.js'
 
 /** What the calls work on. */
 export interface Machine {
   readonly kernel: Kernel
   readonly ioctlDelay: number
   readonly faults: Faults
+  readonly stores: StoreSockets
 }
 
 /** An answer that has to wait. */

@@ -1,7 +1,9 @@
+import type { Buffer } from 'node:buffer'
 import { once } from 'node:events'
 import { linkSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers'
 import { GrantError } from '../../errors.js'
 import { Kernel, type KernelOptions } from '../kernel/kernel.js'
 import { Decoder, encode, errorToWire } from '../wire/codec.js'
@@ -10,6 +12,7 @@ import { answer } from './dispatch.js'
 import { Faults } from './faults.js'
 import type { Machine } from './handler.js'
 import { MemoryFile } from './memory-file.js'
+import { StoreSockets } from './store-sockets.js'
 import { Survivors } from './survivors.js'
 
 export interface HostOptions extends KernelOptions {
@@ -27,7 +30,8 @@ export async function startHost({ path, ioctlDelay, freeInterval, ...options }: 
   const memory = new MemoryFile(join(path, granted))
   for (const name of Object.values(others)) linkSync(join(path, granted), join(path, name))
   const kernel = new Kernel(options, memory)
-  const machine: Machine = { kernel, ioctlDelay, faults: new Faults() }
+  const stores = new StoreSockets(kernel, path)
+  const machine: Machine = { kernel, ioctlDelay, faults: new Faults(), stores }
 
   // Like the kernel's timer, it runs only while there is something to free.
   let timer: NodeJS.Timeout | undefined

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import { constants } from 'node:os'
 import koffi from 'koffi'
@@ -12,6 +13,7 @@ const FALLOC_FL_PUNCH_HOLE = 2
 
 /** The memory of all granted pages: a sparse file that everybody maps, and that grows. Frame n is its n-th page. */
 export class MemoryFile implements PageMemory {
+  readonly advice: string
   readonly #fd: number
   /** Pages it has room for. */
   #size = 0
@@ -19,6 +21,9 @@ export class MemoryFile implements PageMemory {
   /** @param path must not exist */
   constructor(path: string) {
     this.#fd = openSync(path, 'wx+', 0o600)
+    this.advice =
+      `the file system of ${path}, which is the simulated machine's memory, is full. Enlarge it (of a container: docker run ` +
+      '--shm-size=1g), or create the simulated Xen on another one: SimulatedXen.create({ path })'
   }
 
   /**

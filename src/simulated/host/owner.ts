@@ -1,5 +1,6 @@
-import { readFileSync, readlinkSync } from 'node:fs'
+import { readFileSync, readlinkSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import process from 'node:process'
 import { files } from '../wire/protocol.js'
 
 /**
@@ -17,6 +18,20 @@ export function ownerText(): string {
   const started = startOf(process.pid)
   if (started === undefined) throw new Error('/proc does not show this process: is /proc mounted?')
   return JSON.stringify({ pid: process.pid, started, namespace: pidNamespace() } satisfies Owner)
+}
+
+/** Making one takes less than a millisecond. */
+const LONG_AGO = 60_000
+
+/** Whether whoever began to make a directory, in the folder where there are no others, has ended before it had an owner. */
+export function isHalfMade(directory: string): boolean {
+  try {
+    const { mtimeMs } = statSync(directory)
+    return readOwner(directory) === undefined && Date.now() - mtimeMs > LONG_AGO
+  } catch (error) {
+    if (isSystemError(error)) return false
+    throw error
+  }
 }
 
 /**

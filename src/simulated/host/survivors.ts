@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers'
 import { PAGE_SIZE } from '../../abi.js'
 import type { Kernel } from '../kernel/kernel.js'
 import type { Session } from '../kernel/session.js'

@@ -3,8 +3,10 @@ import type { Domain } from './domain.js'
 import { GrantFile } from './grant-file.js'
 import type { Session } from './session.js'
 
+type KernelCounters = Omit<Counters, 'storeConnections' | 'storeWatches' | 'storeTransactions'>
+
 /**
- * What is alive.
+ * What is alive, apart from the xenstored.
  * @param asking a session that does not count
  * @param domid only files, mappings and sessions of this domain
  */
@@ -13,8 +15,8 @@ export function count(
   sessions: Iterable<Session>,
   asking: Session | undefined,
   domid: number | undefined,
-): Counters {
-  const counters: Counters = {
+): KernelCounters {
+  const counters: KernelCounters = {
     grants: 0,
     pages: 0,
     files: 0,

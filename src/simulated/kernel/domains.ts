@@ -13,10 +13,19 @@ export class Domains implements TableDirectory, ChannelDirectory {
   readonly #options: DomainOptions
   /** Those that anything has been asked of. */
   readonly #known = new Map<number, Domain>()
+  readonly #used = new Set<number>()
+  readonly #firstUse: (domid: number) => void
 
-  constructor(hardware: Hardware, options: DomainOptions) {
+  /** @param firstUse is told when a domain is first used: a device of it is opened, or something done in its name */
+  constructor(hardware: Hardware, options: DomainOptions, firstUse: (domid: number) => void = () => {}) {
     this.#hardware = hardware
     this.#options = options
+    this.#firstUse = firstUse
+  }
+
+  /** Those that have been used and not destroyed, in the order in which they first were. */
+  get inUse(): number[] {
+    return [...this.#used].filter((domid) => this.exists(domid))
   }
 
   [Symbol.iterator](): Iterator<Domain> {
@@ -33,11 +42,14 @@ export class Domains implements TableDirectory, ChannelDirectory {
     return domain
   }
 
-  /** @throws GrantError ESRCH */
+  /** A domain that is about to be used. @throws GrantError ESRCH */
   running(domid: number, what: string): Domain {
     const domain = this.get(domid, what)
-    if (domain.running) return domain
-    throw systemCallError(constants.errno.ESRCH, 'ioctl', what, { domid })
+    if (!domain.running) throw systemCallError(constants.errno.ESRCH, 'ioctl', what, { domid })
+    if (this.#used.has(domid)) return domain
+    this.#used.add(domid)
+    this.#firstUse(domid)
+    return domain
   }
 
   exists(domid: number): boolean {

@@ -2,6 +2,8 @@ import { type FrameRun, runsOf } from './frame-runs.js'
 
 /** What the kernel does to page contents. The host has a file behind it, a test may have nothing. */
 export interface PageMemory {
+  /** What to do when there is no memory: a simulated machine has less than it says. */
+  readonly advice?: string
   /** Makes sure that the frames can be written to. @returns whether there is memory for them */
   reserve(first: number, count: number): boolean
   /** Sets one byte to zero. @param offset within the page */
@@ -35,6 +37,11 @@ export class FramePool {
   constructor(step: number, memory: PageMemory) {
     this.#step = step
     this.#memory = memory
+  }
+
+  /** See {@link PageMemory}. */
+  get advice(): string | undefined {
+    return this.#memory.advice
   }
 
   /** @returns undefined if memory is short */

@@ -64,11 +64,9 @@ export class GntallocDriver {
 
   /** @throws GrantError ENOSPC, ENOMEM */
   allocate(file: GrantFile, domid: number, flags: number, count: number): Allocation {
-    const fail = (errno: number) =>
-      systemCallError(errno, 'ioctl', `allocating ${count} pages for domain ${domid}`, {
-        domid,
-        pages: count,
-      })
+    const what = `allocating ${count} pages for domain ${domid}`
+    const fail = (errno: number, why = '') =>
+      systemCallError(errno, 'ioctl', `${what}${why}`, { domid, pages: count })
     // Both compared as unsigned: a counter below zero is above every limit, and nothing can be allocated any more.
     const limit = this.limit >>> 0
     const size = this.pages >>> 0
@@ -82,7 +80,8 @@ export class GntallocDriver {
     if (frames === undefined) {
       // The driver takes back one page more than it had reserved.
       if (this.#driverBugs) this.pages = (this.pages - 1) | 0
-      throw fail(fits ? ENOMEM : ENOSPC)
+      const { advice } = this.#frames
+      throw fits ? fail(ENOMEM, advice && `: ${advice}`) : fail(ENOSPC)
     }
     const refs = new Uint32Array(count)
     const writable = (flags & GNTALLOC_FLAG_WRITABLE) !== 0

@@ -12,12 +12,18 @@ import { GntdevCalls } from './gntdev-calls.js'
 import { GrantCopier } from './grant-copier.js'
 import { GrantFile } from './grant-file.js'
 import { RESERVED_ENTRIES } from './grant-table.js'
+import { MachineStore } from './machine-store.js'
 import { MapFile } from './map-file.js'
 import { Handles, type OpenFile, Session } from './session.js'
+import { XenbusCalls } from './xenbus-calls.js'
+import { XenbusFile } from './xenbus-file.js'
+import type { Flavour } from './xenstore/store-rules.js'
 
 export interface KernelOptions extends DomainOptions {
   /** Deferred pages that each domain looks at per round; 0 means all. */
   freePerIteration: number
+  /** Which daemon's behaviour the xenstored has. */
+  xenstored: Flavour
 }
 
 /** The simulated machine: Xen, and the kernel of each domain. A synchronous state machine without any IO of its own. */
@@ -27,21 +33,27 @@ export class Kernel {
   readonly gntalloc: GntallocCalls
   readonly gntdev: GntdevCalls
   readonly evtchn: EvtchnCalls
+  readonly xenbus: XenbusCalls
+  readonly store: MachineStore
   readonly #freePerIteration: number
   readonly #frames: FramePool
   readonly #sessions = new Set<Session>()
   /** Sessions that ended with their domain, while their programs may still reach these frames. */
   readonly #held = new Map<Session, Iterable<number>>()
 
-  constructor({ freePerIteration, ...options }: KernelOptions, memory: PageMemory) {
+  constructor({ freePerIteration, xenstored, ...options }: KernelOptions, memory: PageMemory) {
     this.#freePerIteration = freePerIteration
     this.#frames = new FramePool(options.tableCapacity - RESERVED_ENTRIES, memory)
-    this.domains = new Domains({ memory, frames: this.#frames }, options)
+    this.domains = new Domains({ memory, frames: this.#frames }, options, (domid) =>
+      this.store.domainUsed(domid),
+    )
+    this.store = new MachineStore(this.domains, xenstored)
     const handles = new Handles()
     this.domain = new DomainCalls(this.domains, handles)
     this.gntalloc = new GntallocCalls(this.domains, handles, freePerIteration)
     this.gntdev = new GntdevCalls(this.domains, new GrantCopier(this.domains, memory), handles)
     this.evtchn = new EvtchnCalls(this.domains, this.#sessions, handles)
+    this.xenbus = new XenbusCalls(this.domains, this.store, this.#sessions, handles)
   }
 
   /** @param hangUp ends the connection of the session's programs */
@@ -77,6 +89,7 @@ export class Kernel {
     if (domid === 0) throw systemCallError(constants.errno.EINVAL, 'ioctl', 'destroying domain 0', { domid })
     const domain = this.domains.get(domid)
     if (!domain.running) return
+    this.store.removeDomain(domid)
     domain.stop()
     for (const session of [...this.#sessions]) {
       for (const [handle, { domid: mapper, entries }] of session.foreignMappings) {
@@ -95,6 +108,7 @@ export class Kernel {
       session.hangUp()
     }
     domain.remove()
+    this.store.domainDied(domid)
   }
 
   /** Pages that some kernel will look at again. */
@@ -117,12 +131,13 @@ export class Kernel {
    */
   counters(asking?: Session, domid?: number): Counters {
     const domains = domid === undefined ? this.domains : [this.domains.get(domid)]
-    return count(domains, this.#sessions, asking, domid)
+    return { ...count(domains, this.#sessions, asking, domid), ...this.store.count(domid) }
   }
 
   #release(file: OpenFile): void {
     if (file instanceof GrantFile) this.gntalloc.release(file)
     else if (file instanceof MapFile) this.gntdev.release(file)
+    else if (file instanceof XenbusFile) this.xenbus.release(file)
     else this.evtchn.release(file)
   }
 }

@@ -6,10 +6,11 @@ import type { ForeignMapping } from './gntdev.js'
 import { GrantFile } from './grant-file.js'
 import { MapFile } from './map-file.js'
 import type { MappedPages } from './mapped-pages.js'
+import { XenbusFile } from './xenbus-file.js'
 
 const { EBADF, EINVAL } = constants.errno
 
-export type OpenFile = GrantFile | MapFile | EventFile
+export type OpenFile = GrantFile | MapFile | EventFile | XenbusFile
 
 /** An mmap of which a piece is left. */
 export interface OpenMapping {
@@ -32,7 +33,7 @@ export interface Mapped {
 export class Session {
   readonly files = new Map<number, OpenFile>()
   /** Files of other sessions that this one uses too. */
-  readonly joined = new Map<number, EventFile>()
+  readonly joined = new Map<number, EventFile | XenbusFile>()
   readonly mappings = new Map<number, OpenMapping>()
   /** Of domains that map without a file, see SimulatedDomain. */
   readonly foreignMappings = new Map<number, { domid: number; entries: ForeignMapping }>()
@@ -80,9 +81,12 @@ export class Session {
 
   /** @throws GrantError EBADF */
   eventFile(handle: number): EventFile {
-    const joined = this.joined.get(handle)
-    if (joined?.isOpen) return joined
-    return fileOf(this.files, handle, EventFile)
+    return this.#joined(handle, EventFile) ?? fileOf(this.files, handle, EventFile)
+  }
+
+  /** @throws GrantError EBADF */
+  xenbusFile(handle: number): XenbusFile {
+    return this.#joined(handle, XenbusFile) ?? fileOf(this.files, handle, XenbusFile)
   }
 
   /** Unmaps `count` pages from page `first` of a mapping. @throws GrantError EBADF, EINVAL */
@@ -94,6 +98,14 @@ export class Session {
     if (pages.remaining > 0) return
     this.mappings.delete(handle)
     letGo()
+  }
+
+  #joined<T extends EventFile | XenbusFile>(
+    handle: number,
+    kind: new (...args: never[]) => T,
+  ): T | undefined {
+    const file = this.joined.get(handle)
+    return file instanceof kind && file.isOpen ? file : undefined
   }
 }
 

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { Socket } from 'node:net'
 import { constants } from 'node:os'
 import koffi from 'koffi'

@@ -4,7 +4,7 @@ export interface Counters {
   grants: number
   /** The same as the driver counts it: with driverBugs each late failure takes one away. */
   pages: number
-  /** Open files of all three devices. */
+  /** Open files of all devices. */
   files: number
   /** mmap calls of the grant device of which a piece is left. */
   mappings: number
@@ -20,4 +20,8 @@ export interface Counters {
   tableUsed: number
   /** Connections, apart from the one that asks. */
   sessions: number
+  /** Connections to the xenstored, and what they have open. */
+  storeConnections: number
+  storeWatches: number
+  storeTransactions: number
 }

@@ -10,6 +10,8 @@ export interface DomainProtocol {
   'domain.setLimit': { args: [domid: number, limit: number]; result: Nothing }
   'domain.bindPort': { args: [domid: number]; result: { port: number } }
   'domain.events': { args: [domid: number, port: number]; result: { events: number } }
+  /** Makes the domain's socket of the xenstored, see `storeSocket`. That of a destroyed domain refuses every program. */
+  'domain.openStore': { args: [domid: number]; result: Nothing }
   'domain.counters': { args: [domid: number]; result: Counters }
   'domain.destroy': { args: [domid: number]; result: Nothing }
 }

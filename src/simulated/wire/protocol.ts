@@ -1,9 +1,11 @@
+import type { Buffer } from 'node:buffer'
 import { encode, errorFromWire, type Message, protocolError, type WireError } from './codec.js'
 import { type DomainProtocol, domainFaults } from './domain-protocol.js'
 import { type EvtchnProtocol, evtchnFaults } from './evtchn-protocol.js'
 import { type GntallocProtocol, gntallocFaults } from './gntalloc-protocol.js'
 import { type GntdevProtocol, gntdevFaults } from './gntdev-protocol.js'
 import type { XenProtocol } from './xen-protocol.js'
+import { type XenbusProtocol, xenbusFaults } from './xenbus-protocol.js'
 
 /**
  * The calls of a session, each named after what it is a call of. Every argument is an integer of at least 0 (booleans are 0
@@ -13,6 +15,7 @@ export interface Calls
   extends GntallocProtocol,
     GntdevProtocol,
     EvtchnProtocol,
+    XenbusProtocol,
     DomainProtocol,
     XenProtocol {}
 
@@ -22,7 +25,13 @@ export type Call = keyof Calls
  * Calls that can be made to fail, and what the real call would be, for the error. Closing is not one of them: it never
  * fails.
  */
-export const faults = { ...gntallocFaults, ...gntdevFaults, ...evtchnFaults, ...domainFaults }
+export const faults = {
+  ...gntallocFaults,
+  ...gntdevFaults,
+  ...evtchnFaults,
+  ...xenbusFaults,
+  ...domainFaults,
+}
 
 export type FaultableCall = keyof typeof faults
 
@@ -69,5 +78,10 @@ export const files = { socket: 'control.sock', owner: 'owner' } as const
  * process maps shows the name, so a granter's own mapping is not taken for a peer's in the same process.
  */
 export const memoryFiles = { granted: 'memory', mapped: 'memory.mapped', peers: 'memory.peers' } as const
+
+/** And the socket of its xenstored for programs of a domain. It is made when it is first asked for. */
+export function storeSocket(domid: number): string {
+  return `store-${domid}`
+}
 
 export type MemoryUse = keyof typeof memoryFiles

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import type { MessagePort } from 'node:worker_threads'
 import type { StoreDevice, StoreDeviceModule } from '../../drivers/xenbus/store-device.js'
 import { Header } from '../../drivers/xenbus/wire.js'

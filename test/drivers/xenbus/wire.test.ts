@@ -34,3 +34,11 @@ test('a header that announces too much is refused', () => {
   expect(() => new MessageReader(MAX_PAYLOAD).push(message.subarray(0, 16))).toThrow(/4097 bytes/)
   expect(new MessageReader(MAX_PAYLOAD + 1).push(message)).toHaveLength(1)
 })
+
+test('what came before a header that announces too much is not lost with it', () => {
+  const oversize = encodeMessage({ ...read, payload: Buffer.alloc(MAX_PAYLOAD + 1) })
+  const chunk = Buffer.concat([encodeMessage(reply), encodeMessage(read), oversize])
+  expect(() => new MessageReader(MAX_PAYLOAD).push(chunk)).toThrow(
+    expect.objectContaining({ before: [reply, read] }),
+  )
+})

@@ -1,6 +1,8 @@
+import { getEventListeners } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { EventChannels, type Grant, GrantMapper, GrantServer, type MappedGrant } from 'xen-grants'
 import { peerState } from '../../../src/pages/peer-status.js'
+import { dependants } from '../../setup/dependants.js'
 import { finished, node } from '../../setup/process.js'
 import { rejection, useXen } from '../../setup/xen.js'
 
@@ -65,6 +67,88 @@ describe('a grant that was offered', () => {
     expect(await server.stats()).toMatchObject({ grants: 0, pages: 0 })
   })
 
+  it('is not taken for released when it is offered anew with a place that another has left', async () => {
+    const mapped = await map()
+    await mapped.unmap()
+    expect(grant.peer).toBe('released')
+    await grant.unshare()
+    const next = await server.share({ domid: 7, pages: 1 })
+    await next.offer()
+    expect(next.peer).toBe('never mapped')
+  })
+
+  it('needs no page of the budget: shares that wait for each other’s end can all be offered', async () => {
+    await using small = await GrantServer.open({ device: world.xen, maxPages: 4, maxPagesPerDomain: 4 })
+    const one = async (): Promise<void> => {
+      const mine = await small.share({ domid: 7, pages: 1, wait: true })
+      await mine.offer({ wait: true })
+      await mine.unshare()
+    }
+    await Promise.all(Array.from({ length: 8 }, one))
+    expect(await small.stats()).toMatchObject({ grants: 0, pages: 0 })
+  })
+
+  it('is offered although the budget that the driver leaves is used up', async () => {
+    const { maxPages, pages } = await server.stats()
+    const rest = await server.share({ domid: 7, pages: maxPages - pages })
+    await rest.offer()
+    await rest.unshare()
+  })
+
+  it('waits for a status page, or for the signal, when the driver has none', async () => {
+    await world.xen.setLimit((await world.xen.counters()).pages)
+    expect((await rejection(grant.offer())).code).toBe('ENOSPC')
+    const controller = new AbortController()
+    const aborted = rejection(grant.offer({ wait: true, signal: controller.signal }))
+    const other = await Promise.race([grant.offer({ wait: true }), new Promise((r) => setImmediate(r))])
+    expect(other).toBeUndefined()
+    controller.abort(new Error('enough'))
+    expect((await aborted).message).toBe('enough')
+    await world.xen.setLimit(1024)
+    await grant.offer({ wait: true })
+    await grant.unshare()
+    await expect.poll(async () => (await server.stats()).pages).toBe(0)
+  })
+
+  it('by one channel serves many at a time', async () => {
+    await using here = await EventChannels.open({ device: world.xen })
+    await using there = await EventChannels.open({ device: world.xen.domain(7) })
+    const channel = await here.bindUnbound(7)
+    const others = [
+      grant,
+      await server.share({ domid: 7, pages: 1 }),
+      await server.share({ domid: 7, pages: 1 }),
+    ]
+    const mapped = await Promise.all(
+      others.map(async (one) => mapper.map({ domid: 0, offer: await one.offer({ channel }), events: there })),
+    )
+    const woken = channel.wait()
+    await mapped[0]!.unmap()
+    await woken
+    expect(others.map(({ peer }) => peer)).toEqual(['released', 'mapped', 'mapped'])
+    const last = Promise.all(others.map((one) => one.released()))
+    await Promise.all(mapped.map((one) => one.unmap()))
+    expect(await last).toEqual(['released', 'released', 'released'])
+    // The port is free again: only now does another mapper get it.
+    await using other = await GrantMapper.open({ device: world.xen.domain(7) })
+    const offer = await others[1]!.offer({ channel })
+    await using again = await other.map({ domid: 0, offer, events: there })
+    const error = await rejection(mapper.map({ domid: 0, offer, events: there }))
+    expect(error).toMatchObject({ code: 'EINVAL', domid: 0 })
+    expect(error.message).toContain('one GrantMapper')
+    expect(again.refs).toHaveLength(1)
+  })
+
+  it('is refused whenReleased when it was not: nothing would tell', async () => {
+    const mapped = await mapper.map({ domid: 0, refs: grant.refs })
+    const error = await rejection(grant.unshare({ whenReleased: true }))
+    expect(error).toMatchObject({ name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' })
+    expect(grant.bytes.length).toBe(3 * 4096)
+    await mapped.unmap()
+    await grant.unshare()
+    await grant.unshare({ whenReleased: true })
+  })
+
   it('leaves nothing behind when it is unshared while it is being offered', async () => {
     const offering = rejection(grant.offer())
     await grant.unshare()
@@ -82,7 +166,9 @@ describe('a grant that was offered', () => {
 
   it('is taken back after the timeout all the same, and counted until the peer lets go', async () => {
     const mapped = await map()
-    await grant.unshare({ whenReleased: true, timeout: 5 })
+    const { signal } = new AbortController()
+    await grant.unshare({ whenReleased: true, timeout: 5, signal })
+    expect([getEventListeners(signal, 'abort'), dependants(signal)], 'nothing is left at it').toEqual([[], 0])
     expect(mapped.bytes.length).toBe(3 * 4096)
     const { deferred } = await server.stats()
     expect(deferred).toMatchObject({ pages: 3, draining: 0, perSecond: 0 })
@@ -121,10 +207,10 @@ describe('a grant that was offered', () => {
     const offer = await grant.offer({ channel })
     expect(offer.status.port).toBe(channel.port)
     const mapped = await mapper.map({ domid: 0, offer, events: far })
-    const event = channel.wait()
+    // That it is the event that wakes it, and no poll: peer-watch.test.ts.
+    const released = grant.released()
     await mapped.unmap()
-    await event
-    expect(await grant.released()).toBe('released')
+    expect(await released).toBe('released')
   })
 
   it('learns of a peer process that is killed', async () => {

@@ -1,10 +1,18 @@
+import { pipeline } from 'node:stream/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { GrantClient, GrantServer } from 'xen-grants'
 import { ClientThread } from '../../setup/client-thread.js'
+import { mortal } from '../../setup/mortal.js'
 import { rejection, useXen } from '../../setup/xen.js'
 
 const world = useXen()
 let server: GrantServer
+
+/** A byte, a little later. */
+async function* one(): AsyncGenerator<Uint8Array> {
+  await new Promise((resolve) => setImmediate(resolve))
+  yield new Uint8Array(1)
+}
 
 beforeEach(async () => {
   server = await GrantServer.open({ device: world.xen })
@@ -57,7 +65,7 @@ describe('a pool of persistent grants', () => {
     controller.abort(reason)
     expect(await aborted).toBe(reason)
     pool.release(grant)
-    expect(await waiting).toBe(grant)
+    expect((await waiting).id).toBe(grant.id)
   })
 
   it('refuses what is not its own, and a second release', async () => {
@@ -99,6 +107,104 @@ describe('a pool of persistent grants', () => {
     expect(pool.free).toBe(0)
     expect(pool.reclaim(threadId)).toBe(1)
     expect(pool.free).toBe(1)
+  })
+
+  it('hands out an object that is dead after its release, while the pages live on', async () => {
+    const pool = await server.pool({ domid: 7, pages: 1, grants: 1 })
+    const first = await pool.acquire()
+    const stream = first.createWriteStream()
+    pool.release(first)
+    const second = await pool.acquire()
+    second.bytes.fill(6)
+    expect(first.bytes.length).toBe(0)
+    for (const call of [
+      () => first.fill({ byte: 1 }),
+      () => first.run('data:text/javascript,export default () => 1'),
+      () => first.offer(),
+      async () => first.handle(),
+      async () => first.read(),
+      () => pipeline([new Uint8Array(4)], stream),
+    ])
+      expect((await rejection(call())).code).toBe('ERR_GRANTS_UNSHARED')
+    await first.unshare()
+    expect(second.read().every((byte) => byte === 6)).toBe(true)
+    expect(pool.free).toBe(0)
+  })
+
+  it('takes a grant back by unshare() and by the end of a scope, when what runs in it has ended', async () => {
+    const pool = await server.pool({ domid: 7, pages: 1, grants: 1 })
+    {
+      await using grant = await pool.acquire()
+      grant.bytes[0] = 1
+    }
+    expect(pool.free).toBe(1)
+    const grant = await pool.acquire()
+    const filling = grant.fill(one())
+    expect(() => pool.release(grant)).toThrow(/await it before/)
+    const back = grant.unshare()
+    expect(pool.free).toBe(0)
+    await Promise.all([filling, back])
+    expect(pool.free).toBe(1)
+  })
+
+  it('does not hand out a grant that has been unshared, nor waits for one when all have', async () => {
+    const pool = await server.pool({ domid: 7, pages: 1, grants: 2 })
+    const out = await pool.acquire()
+    const [gone] = pool.grants.filter(({ id }) => id !== out.id)
+    await gone!.unshare()
+    expect(pool.tryAcquire()).toBeUndefined()
+    const waiting = rejection(pool.acquire())
+    pool.release(out)
+    // Whoever waits gets the one that is left.
+    expect((await waiting.catch((error: Error) => error)).message).toContain('expected a rejection')
+    for (const grant of pool.grants) await grant.unshare()
+    expect((await rejection(pool.acquire())).code).toBe('ERR_GRANTS_UNSHARED')
+  })
+
+  it.each(['close', 'force', 'loss'])('rejects who waits when its server goes (%s)', async (how) => {
+    const own = await GrantServer.open({ device: mortal(world.xen) as never, restart: false })
+    own.on('error', () => {})
+    const pool = await own.pool({ domid: 7, pages: 1, grants: 1 })
+    await pool.acquire()
+    const waiting = rejection(pool.acquire())
+    // The device worker ends over this domain.
+    if (how === 'loss') await rejection(own.share({ domid: 102, pages: 1 }))
+    else await own.close({ force: how === 'force' })
+    const code = how === 'loss' ? 'ERR_GRANTS_WORKER_DIED' : 'ERR_GRANTS_CLOSED'
+    expect((await waiting).code).toBe(code)
+    expect(() => pool.tryAcquire()).toThrow(expect.objectContaining({ code }))
+    await pool.close()
+    await expect.poll(async () => (await world.xen.counters()).mappings).toBe(0)
+  })
+
+  it('closes with the thread that made it: others that have joined are told, and return what they have', async () => {
+    const pool = await server.pool({ domid: 7, pages: 1, grants: 2 })
+    const client = await GrantClient.connect(server.connect())
+    const joined = await client.pool(pool.handle())
+    const out = await joined.acquire()
+    await joined.acquire()
+    const waiting = rejection(joined.acquire())
+    await pool.close()
+    expect((await waiting).message).toContain('the grant pool is closed')
+    expect(out.bytes.length).toBe(0)
+    await joined.close()
+    expect((await server.stats()).grants).toBe(0)
+    await client.close()
+  })
+
+  it('closes by force whatever others do', async () => {
+    const pool = await server.pool({ domid: 7, pages: 1, grants: 1 })
+    const thread = await ClientThread.connected(server.connect())
+    await thread.do('pool', pool.handle())
+    const id = await thread.do('acquire')
+    // The thread writes for ever and turns no event loop, and so hears of nothing.
+    const counter = new Int32Array(new SharedArrayBuffer(4))
+    void thread.do('scribble', [id, counter])
+    const begun = Atomics.waitAsync(counter, 0, 0)
+    if (begun.async) await begun.value
+    await pool.close({ force: true })
+    expect((await server.stats()).grants).toBe(0)
+    await thread.end('terminate')
   })
 
   it('gives everything back when closed', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { DOMID_INVALID } from '../../../dist/src/abi.js'
 import { GrantError } from '../../../dist/src/errors.js'
+import { Op } from '../../../dist/src/grants/grant-messages.js'
 import { RESERVE_PAGES } from '../../../dist/src/grants/worker/reserve.js'
 import { type ActorClient, startActor } from '../../setup/actor.js'
 import { FakeDevice } from '../../setup/fake-device.js'
@@ -78,6 +79,31 @@ describe('an ENOSPC', () => {
     expect(error.reason).toBe('wedged')
   })
 
+  it('of a driver without a limit is a wedge: a negative limit is none', async () => {
+    const error = await refused((device) => {
+      device.limit = -1
+      for (let i = 0; i < 2; i++) device.failNext('allocate', 'ENOSPC')
+    })
+    expect(error).toMatchObject({ reason: 'wedged', path: '/dev/fake' })
+  })
+
+  it('names the device and the pages, also of those that were not tried by themselves', async () => {
+    const device = new FakeDevice({ table: 14 })
+    const one = startActor(device, { maxPages: 1000 }).client()
+    const all = [9, 8, 20].map((pages) => one.ask(Op.share, 7, pages))
+    await one.send()
+    for (const [i, pages] of [8, 20].entries())
+      expect(one.answers.get(all[i + 1]!)).toMatchObject({
+        code: 'ENOSPC',
+        reason: 'grant-table',
+        errno: -28,
+        syscall: 'allocate',
+        path: '/dev/fake',
+        domid: 7,
+        pages,
+      })
+  })
+
   it('is reported as it is when the probe fails otherwise', async () => {
     const error = await refused((device) => {
       device.table = 5
@@ -97,7 +123,7 @@ describe('reserve', () => {
     const device = new FakeDevice({ limit: 64 })
     const { actor } = startActor(device)
     expect(device.log[0]).toBe(`allocate ${DOMID_INVALID} 0 ${RESERVE_PAGES}`)
-    expect(actor.stats()).toMatchObject({ reserve: RESERVE_PAGES, pages: 0, grants: 0, maxPages: 60 })
+    expect(actor.stats()).toMatchObject({ reserve: RESERVE_PAGES, pages: 0, grants: 0, maxPages: 59 })
   })
 
   it.each([
@@ -107,7 +133,11 @@ describe('reserve', () => {
   ])('is done without where %s', (_name, limit, code) => {
     const device = new FakeDevice({ limit })
     if (code) device.failNext('allocate', code)
-    expect(startActor(device).actor.stats()).toMatchObject({ reserve: 0, maxPages: limit })
+    expect(startActor(device).actor.stats()).toMatchObject({
+      reserve: 0,
+      // One is left for status pages from 64 on.
+      maxPages: limit < 64 ? limit : limit - 1,
+    })
   })
 
   it('that fails otherwise is an error of opening', () => {
@@ -134,4 +164,17 @@ describe('headroom', () => {
     expect(device.taken()).toEqual([])
     await one.share(7, 1)
   })
+
+  it.each([63, undefined])(
+    'larger than the table leaves one entry, besides the reserve (limit %s)',
+    async (limit) => {
+      const { client } = startActor(new FakeDevice({ ...(limit && { limit }) }), { headroom: 1_000_000 })
+      const one = client()
+      await one.share(7, 1)
+      await expect(one.share(7, 1)).rejects.toMatchObject({
+        reason: 'grant-table',
+        message: expect.stringContaining(' 0 entries are left'),
+      })
+    },
+  )
 })

@@ -76,6 +76,166 @@ describe('a grant that others hold', () => {
   })
 })
 
+describe('a forced end that fails while others hold the grant', () => {
+  it('leaves it theirs, and goes in order when the last of them lets go', async () => {
+    const { device, client, own } = start()
+    const [one, two] = [client(), client()]
+    const id = await one.share(7, 1)
+    two.ask(Op.attach, id)
+    await two.send()
+    const orderly = one.ask(Op.unshare, id)
+    await one.send()
+    device.failNext('munmap', 'EINVAL')
+    const forced = one.ask(Op.unshare, id, UnshareFlag.force)
+    await one.send()
+    expect(one.fates([orderly, forced])).toEqual(['waiting', 'EINVAL'])
+    expect(two.heard).not.toContain('revoked')
+    two.ask(Op.detach, id)
+    await two.send()
+    expect([one.fates([orderly]), own()]).toEqual([['ok'], 0])
+  })
+
+  it('goes in order when the last lease has come back in the same turn', async () => {
+    const { device, client, own } = start()
+    // A turn takes the requests of the older client first.
+    const [one, two] = [client(), client()]
+    const id = await one.share(7, 1)
+    two.ask(Op.attach, id)
+    await two.send()
+    const orderly = one.ask(Op.unshare, id)
+    await one.send()
+    device.failNext('munmap', 'EINVAL')
+    const forced = one.ask(Op.unshare, id, UnshareFlag.force)
+    two.ask(Op.detach, id)
+    await Promise.all([one.send(), two.send()])
+    expect([one.fates([orderly, forced]), own()]).toEqual([['ok', 'EINVAL'], 0])
+  })
+
+  it('is tried once more when a close has asked for it', async () => {
+    const { actor, device, client, own } = start()
+    const [one, two] = [client(), client()]
+    const id = await one.share(7, 1)
+    two.ask(Op.attach, id)
+    await two.send()
+    device.failNext('munmap', 'EINVAL')
+    await actor.close(true)
+    expect([own(), device.mapped.size, device.closed]).toEqual([0, 0, true])
+  })
+})
+
+describe('the grant of a client that is gone', () => {
+  it('stays with those who have attached, and goes with the last of them, however often that fails', async () => {
+    const { device, client, own, errors } = start()
+    const [one, two, three] = [client(), client(), client()]
+    const id = await one.share(7, 2)
+    for (const each of [two, three]) {
+      each.ask(Op.attach, id)
+      await each.send()
+    }
+    one.end()
+    await turn()
+    two.end()
+    await turn()
+    expect([own(), device.mapped.size]).toEqual([2, 1])
+    for (let i = 0; i < 3; i++) device.failNext('munmap', 'EINVAL')
+    three.ask(Op.detach, id)
+    await three.send()
+    for (let turns = 0; turns < 3; turns++) {
+      expect(own()).toBe(2)
+      three.ask(Op.cancel, 0)
+      await three.send()
+    }
+    expect([own(), device.mapped.size, errors.length]).toEqual([0, 0, 1])
+  })
+})
+
+describe('a grant whose memory is gone, but not its pages', () => {
+  it('is attached to by no one, and given back by another unshare', async () => {
+    const { device, client, own } = start()
+    const [one, two] = [client(), client()]
+    const id = await one.share(7, 1)
+    device.failNext('deallocate', 'EINVAL')
+    const first = one.ask(Op.unshare, id)
+    await one.send()
+    const attach = two.ask(Op.attach, id)
+    await two.send()
+    expect([one.fates([first]), two.fates([attach]), own()]).toEqual([['EINVAL'], ['ERR_GRANTS_UNSHARED'], 1])
+    const again = one.ask(Op.unshare, id)
+    await one.send()
+    expect([one.fates([again]), own()]).toEqual([['ok'], 0])
+  })
+})
+
+describe('an unshare by force', () => {
+  it('answers the orderly one that it overtakes, and tells all that hold the grant but its caller', async () => {
+    const { client } = start()
+    const [one, two] = [client(), client()]
+    const id = await one.share(7, 1)
+    one.ask(Op.attach, id)
+    await one.send()
+    two.ask(Op.attach, id)
+    await two.send()
+    const orderly = one.ask(Op.unshare, id)
+    await one.send()
+    const forced = one.ask(Op.unshare, id, UnshareFlag.force)
+    await one.send()
+    expect(one.fates([orderly, forced])).toEqual(['ok', 'ok'])
+    expect([one.heard, two.heard].map((heard) => heard.filter((what) => what === 'revoked').length)).toEqual([
+      0, 1,
+    ])
+  })
+})
+
+describe('leases of one client', () => {
+  it('are counted, those of the thread that shared it too', async () => {
+    const { client, own } = start()
+    const one = client()
+    const id = await one.share(7, 1)
+    one.ask(Op.attach, id)
+    one.ask(Op.attach, id)
+    await one.send()
+    one.ask(Op.detach, id)
+    await one.send()
+    const unshare = one.ask(Op.unshare, id)
+    await one.send()
+    expect(one.fates([unshare])).toEqual(['waiting'])
+    one.ask(Op.detach, id)
+    await one.send()
+    expect([one.fates([unshare]), own()]).toEqual([['ok'], 0])
+  })
+
+  it('all go with it', async () => {
+    const { client, own } = start()
+    const [one, two] = [client(), client()]
+    const id = await one.share(7, 1)
+    for (let i = 0; i < 3; i++) two.ask(Op.attach, id)
+    await two.send()
+    const unshare = one.ask(Op.unshare, id)
+    await one.send()
+    two.end()
+    await turn()
+    expect([one.fates([unshare]), own()]).toEqual([['ok'], 0])
+  })
+
+  it('that it does not have are returned in vain', async () => {
+    const { client, device } = start()
+    const [one, two, three] = [client(), client(), client()]
+    const id = await one.share(7, 1)
+    two.ask(Op.attach, id)
+    await two.send()
+    const unshare = one.ask(Op.unshare, id)
+    await one.send()
+    const wrong = [three.ask(Op.detach, id), one.ask(Op.detach, id)]
+    await three.send()
+    await one.send()
+    expect([three.fates(wrong.slice(0, 1)), one.fates([unshare]), device.mapped.size]).toEqual([
+      ['ok'],
+      ['waiting'],
+      1,
+    ])
+  })
+})
+
 describe('a client that is gone', () => {
   it.each(['munmap', 'deallocate', 'setUnmapNotify'] as const)(
     'has its grants given back even when %s fails at first, which is reported once',

@@ -69,7 +69,7 @@ describe('a grant of 64 MiB that is given back', () => {
   })
 
   it('leaves its pages to a share that was asked for after it, also without wait', async () => {
-    const { client } = start(LARGE + 8)
+    const { client } = start(LARGE + 8 + 16)
     const one = client()
     const id = await one.share(7, LARGE)
     one.ask(Op.unshare, id)

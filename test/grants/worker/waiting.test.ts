@@ -1,7 +1,8 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Op, ShareFlag } from '../../../dist/src/grants/grant-messages.js'
 import { startActor, turn } from '../../setup/actor.js'
 import { FakeDevice } from '../../setup/fake-device.js'
+import { useFakeTimers, useRealTimers } from '../../setup/fake-timers.js'
 
 const { wait } = ShareFlag
 
@@ -171,6 +172,124 @@ describe("who waits at the driver's limit", () => {
     const request = one.ask(Op.share, 7, 20, wait)
     await one.send()
     expect(one.answers.get(request)).toMatchObject({ code: 'ENOSPC', reason: 'grant-table' })
+  })
+})
+
+describe('who waits for the grant table', () => {
+  const room = (entries: number) => start({ headroom: 32_768 - 4 - entries })
+
+  it('is not passed by smaller ones, of whatever domain', async () => {
+    const { client } = room(10)
+    const one = client()
+    const grant = await one.share(7, 5)
+    const large = one.ask(Op.share, 7, 9, wait)
+    await one.send()
+    const small = [one.ask(Op.share, 7, 1, wait), one.ask(Op.share, 8, 1, wait), one.ask(Op.share, 8, 1)]
+    await one.send()
+    expect(one.fates([large, ...small])).toEqual(['waiting', 'waiting', 'waiting', 'ERR_GRANTS_QUOTA'])
+    one.ask(Op.unshare, grant)
+    await one.send()
+    expect(one.fates([large, ...small.slice(0, 2)])).toEqual(['ok', 'ok', 'waiting'])
+  })
+
+  it('may use all of it, and is refused at once what it can never hold', async () => {
+    const { client } = room(10)
+    const one = client()
+    const [much, more] = [one.ask(Op.share, 7, 10, wait), one.ask(Op.share, 7, 11, wait)]
+    await one.send()
+    expect(one.fates([much, more])).toEqual(['ok', 'ENOSPC'])
+    expect(one.answers.get(more)).toMatchObject({
+      reason: 'grant-table',
+      message: expect.stringMatching(/less/),
+    })
+  })
+})
+
+describe('the pages of each domain', () => {
+  it('are told as long as there are any', async () => {
+    const { client, actor } = start({})
+    const one = client()
+    const grants = [await one.share(7, 2), await one.share(8, 3), await one.share(7, 1)]
+    expect(actor.stats().domains).toEqual({ 7: 3, 8: 3 })
+    one.ask(Op.unshare, grants[0]!)
+    one.ask(Op.unshare, grants[1]!)
+    await one.send()
+    expect(actor.stats().domains).toEqual({ 7: 1 })
+    one.ask(Op.unshare, grants[2]!)
+    await one.send()
+    expect(actor.stats()).toMatchObject({ domains: {}, pages: 0, grants: 0 })
+  })
+
+  it('are not counted when the driver refuses them', async () => {
+    const { client, actor, device } = start({})
+    const one = client()
+    for (const call of ['allocate', 'mmap'] as const) {
+      device.failNext(call, 'ENOMEM')
+      await expect(one.share(7, 2)).rejects.toThrow('ENOMEM')
+    }
+    expect(actor.stats()).toMatchObject({ domains: {}, pages: 0 })
+  })
+})
+
+describe('the timer of who waits at the limit of the driver', () => {
+  beforeEach(() => {
+    useFakeTimers('setTimeout', 'clearTimeout')
+  })
+  afterEach(() => {
+    useRealTimers()
+  })
+
+  async function refused() {
+    const world = start({ maxPages: 100 }, 64)
+    const one = world.client()
+    world.device.used += 60
+    const waiting = one.ask(Op.share, 7, 20, wait)
+    await one.send()
+    expect(vi.getTimerCount()).toBe(1)
+    const allocations = (): number =>
+      world.device.taken().filter((call) => call.startsWith('allocate 7')).length
+    allocations()
+    return { ...world, one, waiting, allocations }
+  }
+
+  it('is one, however many turns there are, and goes on for as long as it is refused', async () => {
+    const { one, waiting, device, allocations } = await refused()
+    for (let i = 0; i < 3; i++) {
+      one.ask(Op.cancel, 0)
+      await one.send()
+    }
+    expect([allocations(), vi.getTimerCount()]).toEqual([3, 1])
+    for (let i = 0; i < 3; i++) {
+      vi.advanceTimersByTime(249)
+      await turn()
+      expect(allocations()).toBe(0)
+      vi.advanceTimersByTime(1)
+      await turn()
+      expect([allocations(), vi.getTimerCount()]).toEqual([1, 1])
+    }
+    device.used -= 60
+    vi.advanceTimersByTime(250)
+    await turn()
+    expect([one.fates([waiting]), vi.getTimerCount()]).toEqual([['ok'], 0])
+  })
+
+  it('is not set again for who has withdrawn, nor by who comes after that', async () => {
+    const { one, waiting, device, allocations } = await refused()
+    one.ask(Op.cancel, waiting)
+    await one.send()
+    device.used -= 60
+    vi.advanceTimersByTime(250)
+    await turn()
+    await one.share(7, 1)
+    expect([allocations(), vi.getTimerCount()]).toEqual([1, 0])
+  })
+
+  it('ends with the server', async () => {
+    const { one, actor, waiting } = await refused()
+    const closed = actor.close(false)
+    expect([one.fates([waiting]), vi.getTimerCount()]).toEqual([['ERR_GRANTS_CLOSED'], 0])
+    one.end()
+    await closed
   })
 })
 

@@ -1,0 +1,247 @@
+// The store's client, and the simulated xenstored.
+const connection = ['test/xenstore/connection.test.ts']
+const abort = ['test/xenstore/abort.test.ts']
+const watch = ['test/xenstore/watch.test.ts']
+const window = ['test/xenstore/window.test.ts']
+const transaction = ['test/xenstore/transaction.test.ts']
+const contract = ['test/xenstore/contract.test.ts']
+const nodes = ['test/simulated/xenstore/nodes.test.ts']
+const transactions = ['test/simulated/xenstore/transactions.test.ts']
+const watches = ['test/simulated/xenstore/watches.test.ts']
+const quotas = ['test/simulated/xenstore/quotas.test.ts']
+const domains = ['test/simulated/xenstore/domains.test.ts']
+
+export default [
+  {
+    file: 'src/xenstore/fair-queue.ts',
+    find: 'this.#lanes.delete(lane)\n',
+    replace: 'if (waiting.next + 1 >= waiting.items.length) this.#lanes.delete(lane)\n',
+    tests: window,
+    breaks: 'one caller with many requests keeps all others waiting',
+  },
+  {
+    file: 'src/xenstore/slots.ts',
+    find: 'if (!this.#waiting.delete(mine)) this.give()',
+    replace: 'this.#waiting.delete(mine)',
+    tests: ['test/xenstore/slots.test.ts'],
+    breaks: 'a slot that is given in the turn of the abort is lost for ever',
+  },
+  {
+    file: 'src/xenstore/slots.ts',
+    find: 'this.#waiting.delete(next)\n',
+    replace: '\n',
+    tests: ['test/xenstore/slots.test.ts'],
+    breaks: 'one who waits gets every slot',
+  },
+  {
+    file: 'src/xenstore/marks.ts',
+    find: 'this.#characters -= path.length\n',
+    replace: '\n',
+    tests: ['test/xenstore/marks.test.ts'],
+    breaks: 'after some thousand changes no path is remembered by itself any more',
+  },
+  {
+    file: 'src/xenstore/marks.ts',
+    find: 'this.#collapsed = false',
+    replace: '',
+    tests: ['test/xenstore/marks.test.ts'],
+    breaks: 'a watch that was once overrun hears of nothing any more',
+  },
+  {
+    file: 'src/xenstore/pending-request.ts',
+    find: 'this.#takeBack?.()',
+    replace: '',
+    tests: abort,
+    breaks: 'each request leaves a listener on its signal',
+  },
+  {
+    file: 'src/xenstore/pending-request.ts',
+    find: 'if (this.#aborted) late?.(payload)\n    else',
+    replace: '',
+    tests: abort,
+    breaks: 'a transaction that begins after its abort is left open',
+  },
+  {
+    file: 'src/xenstore/store-connection.ts',
+    find: 'if (pending.aborted) pending.request.late?.(undefined)\n      else',
+    replace: '',
+    tests: abort,
+    breaks: 'what was aborted before it was sent is carried out',
+  },
+  {
+    file: 'src/xenstore/store-connection.ts',
+    find: 'if (wrong) return wrong\n    this.#sent.delete(message.requestId)',
+    replace: 'if (wrong) return wrong',
+    tests: window,
+    breaks: 'a place in the window is lost with each request',
+  },
+  {
+    file: 'src/xenstore/store-connection.ts',
+    find: 'if (!aborted) this.release()\n    return undefined',
+    replace: 'this.release()\n    return undefined',
+    tests: connection,
+    breaks: 'a process ends although it waits for an answer, because another request was aborted',
+  },
+  {
+    file: 'src/xenstore/store-connection.ts',
+    find: 'length > MAX_PAYLOAD && message.type',
+    replace: 'length >= MAX_PAYLOAD && message.type',
+    tests: connection,
+    breaks: 'the longest answer there may be ends the connection',
+  },
+  {
+    file: 'src/xenstore/watches.ts',
+    find: 'if (shared.fired) subscriber.mark(path)',
+    replace: '',
+    tests: connection,
+    breaks: 'a second watch of a path does not get its first event',
+  },
+  {
+    file: 'src/xenstore/watches.ts',
+    find: 'this.#byPath.delete(path)\n    try',
+    replace: 'try',
+    tests: watch,
+    breaks: 'who watches a path whose watch has just ended is told nothing',
+  },
+  {
+    file: 'src/xenstore/watches.ts',
+    find: ' || shared.subscribers.size > 0',
+    replace: '',
+    tests: watch,
+    breaks: 'the end of one watch ends all of its path',
+  },
+  {
+    file: 'src/xenstore/watches.ts',
+    find: 'if (token.startsWith(this.#prefix)) return undefined',
+    replace: '',
+    tests: watch,
+    breaks: 'an event of a watch that has ended ends the connection',
+  },
+  {
+    file: 'src/xenstore/watch-stream.ts',
+    find: 'this.#takeBack?.()',
+    replace: '',
+    tests: connection,
+    breaks: 'each watch leaves a listener on its signal',
+  },
+  {
+    file: 'src/xenstore/watch-stream.ts',
+    find: 'this.#context.connection.release()\n      waiter.resolve',
+    replace: 'waiter.resolve',
+    tests: connection,
+    breaks: 'a process that has once waited for a change never ends',
+  },
+  {
+    file: 'src/xenstore/transactions.ts',
+    find: 'if (signal?.aborted && error === signal.reason) throw error\n      this.#slots',
+    replace: 'this.#slots',
+    tests: ['test/xenstore/transaction.test.ts', 'test/xenstore/abort.test.ts'],
+    breaks: 'a slot is given back twice: more transactions are open than there may be',
+  },
+  {
+    file: 'src/xenstore/transactions.ts',
+    find: 'finally {\n      this.#slots.give()\n    }',
+    replace: 'finally {\n    }',
+    tests: connection,
+    breaks: 'after some transactions none can be begun',
+  },
+  {
+    file: 'src/xenstore/transactions.ts',
+    find: "refused.code === 'EAGAIN' || ",
+    replace: '',
+    tests: connection,
+    breaks: 'a conflict is an error',
+  },
+  {
+    file: 'src/xenstore/transactions.ts',
+    find: 'if (conflict) return { conflict }',
+    replace: '',
+    tests: transaction,
+    breaks: 'a transaction that xenstored has forgotten is not tried again',
+  },
+  {
+    file: 'src/xenstore/open-transaction.ts',
+    find: 'if (answer) await new OpenTransaction(connection, idOf(answer)).end(false)',
+    replace: '',
+    tests: abort,
+    breaks: 'a transaction that was begun for nobody stays open',
+  },
+  {
+    file: 'src/xenstore/directory.ts',
+    find: 'if (generation !== undefined && found !== generation) return undefined',
+    replace: '',
+    tests: ['test/xenstore/directory.test.ts'],
+    breaks: 'the parts of a directory that has changed meanwhile are put together',
+  },
+  {
+    file: 'src/xenstore/numbers.ts',
+    find: 'Number.isSafeInteger(value) && value >= min',
+    replace: 'value >= min',
+    tests: ['test/xenstore/numbers.test.ts'],
+    breaks: 'a number that cannot be told from its neighbour is taken for one',
+    argued: 'no caller allows more than the largest safe integer, which is also the default',
+  },
+  {
+    file: 'src/xenstore/numbers.ts',
+    find: '(?:0|-?[1-9]',
+    replace: '(?:-?[0-9]',
+    tests: ['test/xenstore/numbers.test.ts'],
+    breaks: 'numbers with leading zeros are accepted',
+  },
+  {
+    file: 'src/simulated/kernel/xenstore/node-permissions.ts',
+    find: 'i > 0 && !entry.ignored && isMe(entry)',
+    replace: 'i > 0 && isMe(entry)',
+    tests: domains,
+    breaks: 'a new domain has the rights of the one that had its number before',
+  },
+  {
+    file: 'src/simulated/kernel/xenstore/checked-transaction.ts',
+    find: '!== generation) throw',
+    replace: '=== -1) throw',
+    tests: transactions,
+    breaks: 'a transaction is committed over what others have written',
+  },
+  {
+    file: 'src/simulated/kernel/xenstore/checked-transaction.ts',
+    find: "if (this.#spoiled) throw new Refusal('ENOMEM')",
+    replace: '',
+    tests: ['test/simulated/xenstore/quotas.test.ts', 'test/simulated/xenstore/transactions.test.ts'],
+    breaks: 'a transaction is committed although a part of it was refused',
+  },
+  {
+    file: 'src/simulated/kernel/xenstore/watch-registry.ts',
+    find: 'if (connection.domain) connection.domain.watches--',
+    replace: '',
+    tests: quotas,
+    breaks: 'watches that have ended count',
+  },
+  {
+    file: 'src/simulated/kernel/xenstore/watch-registry.ts',
+    find: 'if (may) this.#send(watch, change.path)',
+    replace: 'this.#send(watch, change.path)',
+    tests: watches,
+    breaks: 'a domain is told of changes that it may not see',
+  },
+  {
+    file: 'src/simulated/kernel/xenstore/node-access.ts',
+    find: 'if (!this.#caller.privileged && before !== after)',
+    replace: 'if (before === -1)',
+    tests: nodes,
+    breaks: 'a guest gives its nodes to others',
+  },
+  {
+    file: 'src/simulated/kernel/xenstore/node-access.ts',
+    find: 'for (const at of made) this.#unmake(at, owner)',
+    replace: '',
+    tests: quotas,
+    breaks: 'a node that cannot be made as a whole leaves its parents',
+  },
+  {
+    file: 'src/simulated/kernel/xenstore/node-access.ts',
+    find: '[{ ...first!, domid: this.#caller.domid }, ...others]',
+    replace: '[first!, ...others]',
+    tests: contract,
+    breaks: 'what a guest creates belongs to who owns the node above',
+  },
+]
