@@ -142,11 +142,12 @@ export class XenStore extends StoreView {
   }
 
   /**
-   * Waits until the value of a node is as wanted.
+   * Waits until the value of a node is as wanted. While this domain may not read the node, it waits too: what another domain
+   * publishes cannot be read before that has made it and allowed it.
    *
    * @param predicate given the value, undefined while there is no such node; may be asynchronous
    * @returns the value that satisfied it
-   * @throws what `predicate` throws; XenStoreError EACCES while this domain may not read the node; the signal's reason
+   * @throws what `predicate` throws; XenStoreError, but for EACCES; the signal's reason
    */
   async waitFor(
     path: string,
@@ -157,7 +158,14 @@ export class XenStore extends StoreView {
     checkFunction('predicate', predicate)
     const watch = this.watch(path, options)
     for await (const _ of watch) {
-      const value = await this.tryRead(path, options)
+      let value: Buffer | undefined
+      try {
+        value = await this.tryRead(path, options)
+      } catch (error) {
+        // There is an event when that changes.
+        if (error instanceof XenStoreError && error.code === 'EACCES') continue
+        throw error
+      }
       if (await predicate(value)) return value
     }
     throw closedError({ operation: 'waitFor', path })

@@ -244,6 +244,31 @@ export default {
       },
     },
     {
+      name: 'waitFor waits also for the right to read: what another guest publishes is found whenever it is there',
+      needs: 'domains',
+      async run({ domain }) {
+        const { domid, guest, home } = await domain()
+        const peer = await domain()
+        const permissions = [
+          { domid, access: 'none' },
+          { domid: peer.domid, access: 'read' },
+        ]
+        const found = (name) => peer.guest.waitFor(`${home}/data/${name}`, (value) => value !== undefined)
+        const first = found('first')
+        const second = found('second')
+        // In two steps, with the value unreadable in between, and in one.
+        await guest.write('data/first', '1')
+        await guest.setPermissions('data/first', permissions)
+        assert.equal((await first).toString(), '1')
+        await guest.transaction(async (t) => {
+          await t.write('data/second', '2')
+          await t.setPermissions('data/second', permissions)
+        })
+        assert.equal((await second).toString(), '2')
+        assert.equal((await found('second')).toString(), '2')
+      },
+    },
+    {
       name: 'a guest is told of nothing it may not read, until it may',
       needs: 'domains',
       async run({ store, root, domain }) {
