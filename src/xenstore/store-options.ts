@@ -17,7 +17,7 @@ export interface XenStoreOptions {
   signal?: AbortSignal
   /**
    * Milliseconds xenstored has to answer a request; when it has not, the connection is given up and everything pending
-   * rejects with ETIMEDOUT. It may take half as long again. 0: for ever. Default: 30 000.
+   * rejects with ETIMEDOUT. It may take half as long again. 0: no limit. Default: 30 000.
    */
   timeout?: number
   /** Requests that are sent before the first of them has been answered; the others wait, transactions taking turns. Default: 64. */
