@@ -97,7 +97,7 @@ export default [
     file: 'src/simulated/kernel/gntalloc.ts',
     find: 'dropNotification(this.#channels, gref.notify)\n    gref.notify',
     replace: 'gref.notify',
-    tests: ['test/contract/contract.test.ts'],
+    tests: release,
     breaks: 'a notification that is replaced keeps its port',
   },
   {

@@ -4,7 +4,6 @@ const abort = ['test/xenstore/abort.test.ts']
 const watch = ['test/xenstore/watch.test.ts']
 const window = ['test/xenstore/window.test.ts']
 const transaction = ['test/xenstore/transaction.test.ts']
-const contract = ['test/xenstore/contract.test.ts']
 const nodes = ['test/simulated/xenstore/nodes.test.ts']
 const transactions = ['test/simulated/xenstore/transactions.test.ts']
 const watches = ['test/simulated/xenstore/watches.test.ts']
@@ -241,7 +240,7 @@ export default [
     file: 'src/simulated/kernel/xenstore/node-access.ts',
     find: '[{ ...first!, domid: this.#caller.domid }, ...others]',
     replace: '[first!, ...others]',
-    tests: contract,
+    tests: nodes,
     breaks: 'what a guest creates belongs to who owns the node above',
   },
 ]
