@@ -54,4 +54,23 @@ describe('the unmap notification', () => {
     kernel.endSession(session)
     expectZero(kernel)
   })
+
+  it('keeps its port, which is no longer told of anything when it has been unbound', () => {
+    const { kernel, session, file } = setUp()
+    const [events, peer] = [kernel.evtchn.open(session, 0), kernel.evtchn.open(session, 7)]
+    const port = kernel.evtchn.bindUnbound(session, events, 7)
+    const other = kernel.evtchn.bindInterdomain(session, peer, 0, port)
+    kernel.gntalloc.allocate(session, file, 7, 0, 1)
+    kernel.gntalloc.setUnmapNotify(session, file, 0, SEND_EVENT, port)
+    kernel.evtchn.unbind(session, events, port)
+    kernel.evtchn.notify(session, peer, other)
+    expect(kernel.evtchn.read(session, events)).toEqual([])
+    // What it is kept for still goes the other way.
+    kernel.evtchn.read(session, peer)
+    kernel.evtchn.unmask(session, peer, [other])
+    kernel.gntalloc.deallocate(session, file, 0, 1)
+    expect(kernel.evtchn.read(session, peer)).toEqual([other])
+    kernel.endSession(session)
+    expectZero(kernel)
+  })
 })
