@@ -8,7 +8,6 @@ const nodes = ['test/simulated/xenstore/nodes.test.ts']
 const transactions = ['test/simulated/xenstore/transactions.test.ts']
 const watches = ['test/simulated/xenstore/watches.test.ts']
 const quotas = ['test/simulated/xenstore/quotas.test.ts']
-const domains = ['test/simulated/xenstore/domains.test.ts']
 
 export default [
   {
@@ -191,7 +190,7 @@ export default [
     file: 'src/simulated/kernel/xenstore/node-permissions.ts',
     find: 'i > 0 && !entry.ignored && isMe(entry)',
     replace: 'i > 0 && isMe(entry)',
-    tests: domains,
+    tests: ['test/simulated/xenstore/permissions.test.ts'],
     breaks: 'a new domain has the rights of the one that had its number before',
   },
   {
