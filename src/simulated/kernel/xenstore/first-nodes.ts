@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import type { NodeStore } from './node-store.js'
 import type { Flavour } from './store-rules.js'
 

@@ -1,4 +1,4 @@
-import { Buffer } from 'node:buffer'
+import type { Buffer } from 'node:buffer'
 import { MAX_PAYLOAD, MessageType, type StoreMessage } from '../../../drivers/xenbus/wire.js'
 import { CheckedTransaction } from './checked-transaction.js'
 import { DefaultLayout } from './default-layout.js'
