@@ -1,6 +1,6 @@
 // The commands that need a Xen, on a simulated one.
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -14,6 +14,17 @@ const world = useXen()
 const folder = mkdtempSync(join(tmpdir(), 'xen-grants-commands-'))
 const out = join(folder, 'out')
 afterAll(() => rmSync(folder, { recursive: true }))
+
+function openFiles(): string[] {
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${fd}`)]
+    } catch {
+      // That of the directory itself.
+      return []
+    }
+  })
+}
 
 /** What a command writes goes nowhere else. */
 let written: { stdout: string; stderr: string }
@@ -42,6 +53,7 @@ describe('xen-grants map', () => {
     ] as const) {
       written.stderr = ''
       await map({ ...command, ...options })
+      while (openFiles().includes(out)) await new Promise((resolve) => setImmediate(resolve))
       expect(Buffer.compare(readFileSync(out), Buffer.from(grant.bytes.slice(0, expected)))).toBe(0)
       expect(written).toEqual({
         stdout: '',

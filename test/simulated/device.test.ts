@@ -43,6 +43,10 @@ describe('the simulated device', () => {
           expect.objectContaining({ code: 'EINVAL', syscall: 'munmap', path: xen.path }),
         )
       expect(await xen.counters()).toMatchObject({ grants: 4, mappings: 1 })
+      // Two allocations in one mapping would corrupt the books of the real driver.
+      const others = [device.allocate(7, 0, 1), device.allocate(7, 0, 1)]
+      expect(() => device.mmap(others[0]!.index, 2)).toThrow(/span two allocations/)
+      device.deallocate(others[0]!.index, 2)
       device.munmap(address + 2 * PAGE, 2 * PAGE)
       device.munmap(address, PAGE)
       expect(await xen.counters()).toMatchObject({ grants: 0, mappings: 0 })

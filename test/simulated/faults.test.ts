@@ -40,12 +40,14 @@ describe('a call ordered to fail', () => {
       const { index, refs } = device.allocate(7, WRITABLE, 3)
       const address = device.mmap(index, 3)
       const bytes = bytesAt(address, 3 * PAGE)
-      bytes.fill(8)
+      for (let page = 0; page < 3; page++) bytes.fill(page + 1, page * PAGE, (page + 1) * PAGE)
       const peer = await xen.domain(7).map(refs)
       await xen.failNext('gntalloc.munmap', 'ENOMEM')
       expect(() => device.munmap(address + PAGE, PAGE)).toThrow(
         expect.objectContaining({ code: 'ENOMEM', syscall: 'munmap' }),
       )
+      expect([0, PAGE, 2 * PAGE].map((at) => bytes[at])).toEqual([1, 2, 3])
+      bytes.fill(8)
       await xen.failNext('gntalloc.munmap', 'ENOMEM')
       expect(() => device.munmap(address, 3 * PAGE)).toThrow(expect.objectContaining({ code: 'ENOMEM' }))
       expect(bytes.every((byte) => byte === 8)).toBe(true)

@@ -8,6 +8,7 @@ describe('messages', () => {
       { head: { id: 1, text: 'ä' }, numbers: Uint32Array.of(1, 2 ** 32 - 1) },
       { head: [], numbers: new Uint32Array(0) },
       { head: { id: 3 }, numbers: Uint32Array.from({ length: 100 }, (_, i) => i) },
+      { head: { id: 4 }, numbers: Uint32Array.of(5) },
     ]
     const stream = Buffer.concat(sent.map(({ head, numbers }) => encode(head, numbers)))
     for (let size = 1; size <= stream.length; size++) {
@@ -26,6 +27,9 @@ describe('messages', () => {
       prefix.writeUInt32LE(length)
       expect(() => [...new Decoder().push(prefix)]).toThrow(refused)
     }
+    const long = (length: number): Buffer => encode('x'.repeat(length)).subarray(4)
+    expect(decodeBody(long(65_534)).head).toHaveLength(65_534)
+    expect(() => decodeBody(long(65_535))).toThrow(refused)
     expect(() => decodeBody(Buffer.from([9, 0, 0, 0, 1]))).toThrow(refused)
     expect(() => decodeBody(Buffer.from([1, 0, 0, 0, 0x7b]))).toThrow(refused)
     expect(() => decodeBody(Buffer.from([2, 0, 0, 0, 0x7b, 0x7d, 0]))).toThrow(refused)

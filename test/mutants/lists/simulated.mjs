@@ -97,7 +97,7 @@ export default [
     file: 'src/simulated/kernel/gntalloc.ts',
     find: 'dropNotification(this.#channels, gref.notify)\n    gref.notify',
     replace: 'gref.notify',
-    tests: ['test/contract/contract.test.ts'],
+    tests: release,
     breaks: 'a notification that is replaced keeps its port',
   },
   {
@@ -135,6 +135,7 @@ export default [
     replace: '',
     tests: events,
     breaks: 'who has gone cannot bind again to a port that is left',
+    argued: 'a port remembers for whom it was bound, which is who had been at its other end',
   },
   {
     file: 'src/simulated/kernel/event-channels.ts',
@@ -161,7 +162,7 @@ export default [
     file: 'src/simulated/kernel/evtchn.ts',
     find: 'port.file = undefined\n',
     replace: '\n',
-    tests: events,
+    tests: release,
     breaks: 'an unbound port that a notification keeps goes on firing',
   },
   {
@@ -224,7 +225,7 @@ export default [
     file: 'src/simulated/kernel/mapped-pages.ts',
     find: 'first + count > this.count || ',
     replace: '',
-    tests: device,
+    tests: [`${room}/mapped-pages.test.ts`],
     breaks: 'more is unmapped than was mapped',
   },
   {
@@ -294,7 +295,7 @@ export default [
     file: 'src/simulated/host/owner.ts',
     find: ' || owner.namespace !== pidNamespace()',
     replace: '',
-    tests: directory,
+    tests: [`${room}/owner.test.ts`],
     breaks: 'the directory of a container next to this one is removed',
   },
   {
@@ -326,6 +327,7 @@ export default [
     replace: 'if (!(call in handlers))',
     tests: crash,
     breaks: 'a method of every object is taken for a call',
+    argued: 'it has no arity, and is refused for that',
   },
   {
     file: 'src/simulated/host/host.ts',
@@ -333,19 +335,20 @@ export default [
     replace: '',
     tests: crash,
     breaks: 'who talks nonsense is listened to until the connection is closed',
+    argued: 'what comes in between the session may ask, and the connection is closed all the same',
   },
   {
     file: 'src/simulated/host/survivors.ts',
     find: 'this.#kernel.closeFiles(session)',
     replace: '',
-    tests: ['test/behaviour/worker-death.test.ts'],
+    tests: [`${room}/survivors.test.ts`],
     breaks: 'a dead thread keeps its files open for as long as its memory is referred to',
   },
   {
     file: 'src/simulated/wire/codec.ts',
     find: 'if (headLength > MAX_HEAD) throw',
     replace: 'if (headLength < 0) throw',
-    tests: crash,
+    tests: [`${room}/wire.test.ts`],
     breaks: 'a head of any length is parsed',
   },
   {
@@ -401,7 +404,7 @@ export default [
     file: 'src/simulated/domain.ts',
     find: "await connection.request('domain.unmap', [mapping])\n      throw error",
     replace: 'throw error',
-    tests: [`${room}/peers.test.ts`],
+    tests: [`${room}/domain-map.test.ts`],
     breaks: 'a peer whose memory could not be mapped keeps the pages',
   },
 ]

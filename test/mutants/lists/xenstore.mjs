@@ -4,12 +4,10 @@ const abort = ['test/xenstore/abort.test.ts']
 const watch = ['test/xenstore/watch.test.ts']
 const window = ['test/xenstore/window.test.ts']
 const transaction = ['test/xenstore/transaction.test.ts']
-const contract = ['test/xenstore/contract.test.ts']
 const nodes = ['test/simulated/xenstore/nodes.test.ts']
 const transactions = ['test/simulated/xenstore/transactions.test.ts']
 const watches = ['test/simulated/xenstore/watches.test.ts']
 const quotas = ['test/simulated/xenstore/quotas.test.ts']
-const domains = ['test/simulated/xenstore/domains.test.ts']
 
 export default [
   {
@@ -192,7 +190,7 @@ export default [
     file: 'src/simulated/kernel/xenstore/node-permissions.ts',
     find: 'i > 0 && !entry.ignored && isMe(entry)',
     replace: 'i > 0 && isMe(entry)',
-    tests: domains,
+    tests: ['test/simulated/xenstore/permissions.test.ts'],
     breaks: 'a new domain has the rights of the one that had its number before',
   },
   {
@@ -241,7 +239,7 @@ export default [
     file: 'src/simulated/kernel/xenstore/node-access.ts',
     find: '[{ ...first!, domid: this.#caller.domid }, ...others]',
     replace: '[first!, ...others]',
-    tests: contract,
+    tests: nodes,
     breaks: 'what a guest creates belongs to who owns the node above',
   },
 ]
