@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { expect, it } from 'vitest'
 import { EventChannels, GrantMapper, GrantServer, Xen } from 'xen-grants'
+import { XenStore } from 'xen-grants/xenstore'
 import { GrantError } from '../src/errors.js'
 import { rangeOf } from '../src/inspect.js'
 import { rejection, useXen } from './setup/xen.js'
@@ -39,6 +40,13 @@ it('what is printed of a whole domain names the parts that are open', async () =
   await using xen = await Xen.open({ on: world.xen })
   await xen.events()
   expect(inspect(xen)).toBe("Xen { open: [ 'events' ], state: 'open' }")
+})
+
+it('what is printed of a store is where it is', async () => {
+  const store = await XenStore.open({ path: world.xen })
+  expect(inspect(store)).toBe(`XenStore { path: '${world.xen.xenstorePath}', state: 'open' }`)
+  await store.close()
+  expect(inspect(store)).toContain("state: 'closed'")
 })
 
 it('references in a row are a range, others a beginning and a number', () => {

@@ -32,6 +32,12 @@ const PATIENCE_MS = 2000
 export class DeviceTransport implements StoreTransport {
   readonly path: string
   readonly maxPayload = MAX_REQUEST
+  /**
+   * Linux (6.1, and all since 4.11) queues a request with a pointer to what the file's next write() overwrites
+   * (`xenbus_dev_request_and_reply` in drivers/xen/xenbus/xenbus_xs.c): written before the first has been answered, a second
+   * one is sent in its place. Seen on a real Xen: reads of the wrong node, requests that are never answered.
+   */
+  readonly maxPending = 1
   readonly #thread: DeviceThread
   #listener: TransportListener = { message() {}, lost() {} }
   #outgoing: Buffer[] = []

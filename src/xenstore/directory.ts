@@ -8,7 +8,7 @@ const RESTARTS = 100
 
 /**
  * The names of the children of a node. When they take more than one message, xenstored refuses, and is asked for parts.
- * oxenstored knows no parts, and either sends a longer reply (socket) or refuses for good (device).
+ * oxenstored knows no parts, and either sends a longer reply (socket) or refuses (device).
  */
 export async function listChildren(
   caller: Caller,

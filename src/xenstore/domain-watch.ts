@@ -1,13 +1,13 @@
 import type { Caller } from './caller.js'
 import { listChildren } from './directory.js'
 import { parseInteger } from './numbers.js'
+import { MAX_DOMID } from './paths.js'
 import { isIntroduced } from './privilege.js'
 import { XenStoreError } from './store-error.js'
 import { type WatchContext, WatchStream } from './watch-stream.js'
 
 const DOMAINS = '/local/domain'
 const OPERATION = 'watchDomains'
-const MAX_DOMID = 0x7fef
 
 /** Domids, ascending. One of both lists may be empty, and at first `removed` is, and `added` all domains there are. */
 export interface DomainsChange {

@@ -1,9 +1,9 @@
-/** Paths that are remembered by themselves while nobody looks, and how many characters of them. */
+/** How many paths are kept between two looks, and how many characters of them. */
 const MAX_PATHS = 64
 const MAX_CHARACTERS = 8192
 
 /**
- * What has changed since somebody looked, in bounded memory: each path once, and when there are too many of them, only that
+ * What has changed since the last look, in bounded memory: each path once, and when there are too many of them, only that
  * something below the watched path has.
  */
 export class Marks {

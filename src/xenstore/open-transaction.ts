@@ -42,7 +42,7 @@ export class OpenTransaction implements Caller {
     return new OpenTransaction(connection, idOf(answer))
   }
 
-  /** Begun for nobody: left alone, it would count against the domain until the connection ends. */
+  /** No caller waits for it any more: left alone, it would count against the domain until the connection ends. */
   static async #endLate(connection: StoreConnection, answer: Buffer | undefined): Promise<void> {
     if (answer) await new OpenTransaction(connection, idOf(answer)).end(false)
   }

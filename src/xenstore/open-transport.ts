@@ -48,7 +48,7 @@ function isSocket(path: string): boolean {
   try {
     return statSync(path).isSocket()
   } catch {
-    // Whoever opens it says why that cannot be, and what to do.
+    // Opening it fails too, with an error that says what to do.
     return !/^\/(?:dev|proc)\/xen\//.test(path)
   }
 }

@@ -11,6 +11,9 @@ const MAX_PATH = 2048
 const RULE =
   'must be a path of xenstore: names of A-Z a-z 0-9 - _ @ with single slashes between them, none at the end, at most 2048 bytes'
 
+/** Of a real domain: those above mean something else (Xen `public/xen.h`). */
+export const MAX_DOMID = DOMID_FIRST_RESERVED - 1
+
 /** A node: absolute, or relative to the caller's own domain. @throws TypeError */
 export function checkPath(path: unknown): asserts path is string {
   checkString('path', path)
@@ -34,7 +37,7 @@ function checkName(path: string): void {
 
 /** @throws TypeError, RangeError */
 export function checkDomid(name: string, domid: unknown): asserts domid is number {
-  checkInteger(name, domid, 0, DOMID_FIRST_RESERVED - 1)
+  checkInteger(name, domid, 0, MAX_DOMID)
 }
 
 /** A node below another. */

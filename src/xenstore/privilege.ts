@@ -4,7 +4,7 @@ import { protocolError, type Subject, XenStoreError } from './store-error.js'
 
 /**
  * Whether xenstored takes this connection for that of domain 0, or of another with its rights. Neither socket nor device
- * tells: so it is asked something that it tells nobody else.
+ * tells: so it is asked something that it tells no other domain.
  */
 export async function isPrivileged(
   caller: Caller,

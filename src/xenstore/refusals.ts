@@ -23,12 +23,26 @@ const quota: Record<string, string> = {
 
 const quotaOf = ({ operation }: Subject): string => quota[operation] ?? NODES
 
+const CREATE = 'this domain may write neither the node nor, if it is absent, its nearest parent'
+const rights: Record<string, string> = {
+  write: CREATE,
+  mkdir: CREATE,
+  remove: 'this domain may not write the node, as removing it takes',
+  setPermissions: 'this domain does not own the node',
+}
+
+const absent: Record<string, string> = {
+  setPermissions: 'no such node, or its new owner is no domain',
+  transaction: 'xenstored knows nothing of it: a live update ends what is open',
+}
+
 const meanings: Record<string, (subject: Subject) => string> = {
-  EACCES: () =>
-    "this domain may not. The node's owner or domain 0 can allow it with setPermissions(). To create a node takes the right " +
-    'to write its nearest existing parent, to remove one the right to write the node itself',
-  ENOENT: ({ operation }) =>
-    operation === 'setPermissions' ? 'no such node, or its new owner is no domain' : 'no such node',
+  EACCES: ({ operation }) => {
+    if (operation === 'isIntroduced') return 'only domain 0 is told'
+    const why = rights[operation] ?? 'its permissions do not let this domain read it'
+    return `${why}. The node's owner or domain 0 can change that with setPermissions()`
+  },
+  ENOENT: ({ operation }) => absent[operation] ?? 'no such node',
   EINVAL: () => 'xenstored does not accept the request: the path, or what it names, is not valid there',
   E2BIG: (subject) => {
     if (subject.operation === 'list')

@@ -31,6 +31,7 @@ const ADVICE: Record<string, string> = {
 export class SocketTransport implements StoreTransport {
   readonly path: string
   readonly maxPayload = MAX_PAYLOAD
+  readonly maxPending = Number.POSITIVE_INFINITY
   readonly #socket: Socket
   readonly #take: { bytes: (chunk: Buffer) => void }
   #outgoing: Buffer[] = []

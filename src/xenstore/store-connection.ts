@@ -41,7 +41,7 @@ export class StoreConnection {
 
   constructor(transport: StoreTransport, { window, timeout }: ConnectionOptions) {
     this.#transport = transport
-    this.#window = window
+    this.#window = Math.min(window, transport.maxPending)
     this.#period = timeout / TICKS
     transport.start({
       message: (message) => this.#receive(message),

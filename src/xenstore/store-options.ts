@@ -12,21 +12,24 @@ export interface XenStoreOptions {
    * libxenstore: the file named by the environment variable XENSTORED_PATH; without it the socket
    * `$XENSTORED_RUNDIR/socket` (/run/xenstored/socket), and if that cannot be used /dev/xen/xenbus.
    */
-  path?: string | StoreStandIn
+  path?: string | StoreStandIn | undefined
   /** Aborts the opening; once open it has no effect. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   /**
    * Milliseconds xenstored has to answer a request; when it has not, the connection is given up and everything pending
-   * rejects with ETIMEDOUT. It may take half as long again. 0: for ever. Default: 30 000.
+   * rejects with ETIMEDOUT. It may take half as long again. 0: no limit. Default: 30 000.
    */
-  timeout?: number
-  /** Requests that are sent before the first of them has been answered; the others wait, transactions taking turns. Default: 64. */
-  window?: number
+  timeout?: number | undefined
+  /**
+   * Requests that are sent before the first of them has been answered; the others wait, transactions taking turns. Default: 64.
+   * On the kernel's device it is always 1: Linux mixes up requests of one file that it has at the same time.
+   */
+  window?: number | undefined
   /**
    * Transactions open at once; others wait. xenstored allows a guest 10 (by default), of all its programs together.
    * Default: 4.
    */
-  maxTransactions?: number
+  maxTransactions?: number | undefined
 }
 
 export interface CheckedOptions {

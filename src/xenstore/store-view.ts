@@ -11,7 +11,7 @@ import { describe, protocolError, type Subject, XenStoreError } from './store-er
 
 export interface RequestOptions {
   /** Rejects with its reason. What xenstored has been asked by then, it may do all the same. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
 /**
@@ -31,14 +31,12 @@ export class StoreView {
   }
 
   /** @returns the value: any bytes, often none */
-  async read(path: string, options?: RequestOptions): Promise<Buffer> {
-    checkPath(path)
+  read(path: string, options?: RequestOptions): Promise<Buffer> {
     return this.#ask('read', path, MessageType.read, options)
   }
 
   /** The value as UTF-8: what is not becomes U+FFFD. Most values are text without a final NUL or newline. */
   async readText(path: string, options?: RequestOptions): Promise<string> {
-    checkPath(path)
     return (await this.#ask('readText', path, MessageType.read, options)).toString('utf8')
   }
 
@@ -47,7 +45,6 @@ export class StoreView {
    * @throws XenStoreError ERR_GRANTS_PROTOCOL when it is something else, or too large to be exact
    */
   async readInt(path: string, options?: RequestOptions): Promise<number> {
-    checkPath(path)
     const value = await this.#ask('readInt', path, MessageType.read, options)
     const number = parseInteger(value.toString('latin1'))
     if (number !== undefined) return number
@@ -56,12 +53,10 @@ export class StoreView {
 
   /** @returns undefined when there is no such node. @throws XenStoreError EACCES: it may exist or not */
   async tryRead(path: string, options?: RequestOptions): Promise<Buffer | undefined> {
-    checkPath(path)
     return unlessAbsent(this.#ask('tryRead', path, MessageType.read, options))
   }
 
   async exists(path: string, options?: RequestOptions): Promise<boolean> {
-    checkPath(path)
     return (await unlessAbsent(this.#ask('exists', path, MessageType.getPerms, options))) !== undefined
   }
 
@@ -114,8 +109,7 @@ export class StoreView {
 
   /** The owner first. Those of '@introduceDomain' and '@releaseDomain' can be set, but C's xenstored does not tell them: EINVAL. */
   async permissions(path: string, options?: RequestOptions): Promise<StorePermission[]> {
-    checkWatchPath(path)
-    const answer = await this.#ask('permissions', path, MessageType.getPerms, options)
+    const answer = await this.#ask('permissions', path, MessageType.getPerms, options, checkWatchPath)
     const subject = { operation: 'permissions', path }
     return stringsOf(answer, subject).map((text) => {
       const permission = decodePermission(text)
@@ -146,9 +140,20 @@ export class StoreView {
     await this.#do(subject, MessageType.setPerms, message, signal && { signal })
   }
 
-  /** @throws TypeError, as its callers do: within them */
-  #ask(operation: string, path: string, type: number, options: RequestOptions | undefined): Promise<Buffer> {
-    return this.#caller.call({ operation, path }, type, strings(path), signalOf(options))
+  /** What is hot: no promise more than there has to be. */
+  #ask(
+    operation: string,
+    path: string,
+    type: number,
+    options: RequestOptions | undefined,
+    check: (path: unknown) => void = checkPath,
+  ): Promise<Buffer> {
+    try {
+      check(path)
+      return this.#caller.call({ operation, path }, type, strings(path), signalOf(options))
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   async #do(

@@ -4,14 +4,14 @@ import { pause, untilAborted } from '../abort.js'
 import { OpenTransaction } from './open-transaction.js'
 import { Slots } from './slots.js'
 import type { StoreConnection } from './store-connection.js'
-import { XenStoreError } from './store-error.js'
+import { unanswered, XenStoreError } from './store-error.js'
 import { StoreView } from './store-view.js'
 
 export interface TransactionOptions {
   /** How often it is tried again after a conflict. Default: 50. */
-  retries?: number
+  retries?: number | undefined
   /** Ends the transaction undone and rejects with its reason; too late once the commit has been sent. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
 /** What one attempt came to: its result, or the error that another attempt may be spared. */
@@ -33,11 +33,18 @@ export class Transactions {
   /** The transaction that the code that runs belongs to. */
   #within: AsyncLocalStorage<OpenTransaction> | undefined
   #running = 0
+  /** Fires with the end of the connection. */
+  readonly #over = new AbortController()
 
   /** @param count open at once at most: xenstored allows a domain only so many, of all its programs */
   constructor(connection: StoreConnection, count: number) {
     this.#connection = connection
     this.#slots = new Slots(count)
+  }
+
+  /** The connection has gone: what runs in a transaction need not go on. */
+  end(reason: XenStoreError): void {
+    this.#over.abort(unanswered(reason, { operation: 'transaction' }, false))
   }
 
   async run<T>(
@@ -106,9 +113,9 @@ export class Transactions {
       signal?.throwIfAborted()
       const view = new StoreView(open)
       const working = this.#within!.run(open, async () => work(view))
-      // When the signal comes first, nobody else waits for its end.
+      // When one of the signals fires first, no caller waits for its end.
       working.catch(() => {})
-      value = await untilAborted(working, signal)
+      value = await untilAborted(untilAborted(working, this.#over.signal), signal)
     } catch (error) {
       const undoing = this.#end(open, false)
       // The caller waits for nothing any more, not even for that.

@@ -10,6 +10,9 @@ export interface StoreTransport {
   /** Bytes after the header that a request can have. */
   readonly maxPayload: number
 
+  /** Requests that it can have unanswered at a time. */
+  readonly maxPending: number
+
   /** From now on tells what comes. Once. Does not keep the process alive, see `ref`. */
   start(listener: TransportListener): void
 

@@ -8,7 +8,7 @@ import type { Watches } from './watches.js'
 export interface StoreChange {
   /**
    * The node that was written, made or removed, or whose permissions were set: the watched path or one below it, spelt as the
-   * watched path was. When very many have changed while nobody looked, the watched path stands for all of them.
+   * watched path was. When very many have changed between two looks, the watched path stands for all of them.
    */
   path: string
   /** True the first time: nothing needs to have changed. */

@@ -4,7 +4,7 @@ import { expectOk, strings } from './caller.js'
 import type { StoreConnection } from './store-connection.js'
 import { protocolError, unanswered, type XenStoreError } from './store-error.js'
 
-/** Somebody who is told of changes. None of these may throw. */
+/** One that is told of changes. None of these may throw. */
 export interface Subscriber {
   /** `path`, or something below it that has changed; at first, the watched path itself. */
   mark(path: string): void

@@ -1,11 +1,13 @@
 import type { Buffer } from 'node:buffer'
+import { type InspectOptionsStylized, inspect } from 'node:util'
 import { checkFunction, checkInteger, checkOptions, checkSignal } from '../arguments.js'
 import { MessageType } from '../drivers/xenbus/wire.js'
+import { inLine } from '../inspect.js'
 import { type Caller, StoreCaller, strings, textOf } from './caller.js'
 import { DomainStream, type DomainWatch } from './domain-watch.js'
 import { parseInteger } from './numbers.js'
 import { openTransport } from './open-transport.js'
-import { checkDomid, checkPath, checkWatchPath } from './paths.js'
+import { checkDomid, checkPath, checkWatchPath, MAX_DOMID } from './paths.js'
 import { isIntroduced, isPrivileged } from './privilege.js'
 import { StoreConnection } from './store-connection.js'
 import { closedError, protocolError, XenStoreError } from './store-error.js'
@@ -14,8 +16,6 @@ import { type RequestOptions, StoreView, signalOf } from './store-view.js'
 import { type TransactionOptions, Transactions } from './transactions.js'
 import { type StoreWatch, type WatchContext, WatchStream } from './watch-stream.js'
 import { Watches } from './watches.js'
-
-const MAX_DOMID = 0x7fef
 
 /**
  * A connection to xenstored, for any number of callers at once. Requests are sent without waiting for the answers of those
@@ -43,6 +43,7 @@ export class XenStore extends StoreView {
     this.closed = new Promise((resolve) => {
       connection.onEnd = (reason) => {
         watches.end(reason)
+        this.#transactions.end(reason)
         resolve(reason.code === 'ERR_GRANTS_CLOSED' ? undefined : reason)
       }
     })
@@ -173,6 +174,10 @@ export class XenStore extends StoreView {
   /** What is pending rejects, loops over watches end, open transactions are undone. Never rejects. Idempotent. */
   async close(): Promise<void> {
     await this.#connection.close()
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptionsStylized): string {
+    return inLine('XenStore', { path: this.path, state: this.#connection.lost ? 'closed' : 'open' }, options)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

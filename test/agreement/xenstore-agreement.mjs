@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { Both, Disagreement } from './both.mjs'
 import { shorten } from './shorten.mjs'
 import { sequences } from './steps.mjs'
-import { STORE, StoreInterpreter } from './xenstore-interpreter.mjs'
+import { OXSTORE, STORE, StoreInterpreter } from './xenstore-interpreter.mjs'
 import { SimulatedStore } from './xenstore-worlds.mjs'
 
 const SHRINKING = { interruptAfterTimeLimit: 60_000, markInterruptAsFailure: false }
@@ -12,19 +12,19 @@ const SHRINKING = { interruptAfterTimeLimit: 60_000, markInterruptAsFailure: fal
  * reply and every event.
  *
  * @param {() => Promise<object>} startOther a world (xenstore-worlds.mjs), a new one for each sequence
- * @param {{ seed: number, requests: number, length: number, simulated?: () => SimulatedStore }} options how many requests
- *   at least, how many steps a sequence has at most
+ * @param {{ seed: number, requests: number, length: number, flavour?: 'c' | 'ocaml', simulated?: () => SimulatedStore }} options
+ *   how many requests at least, how many steps a sequence has at most, and whose rules both follow
  * @returns how many requests and sequences there were
  * @throws when they disagree: with the seed, and with the shortest sequence found that shows it
  */
 export async function agreeOnStore(
   startOther,
-  { seed, requests, length, simulated = () => new SimulatedStore() },
+  { seed, requests, length, flavour = 'c', simulated = () => new SimulatedStore(flavour) },
 ) {
   const done = { requests: 0, sequences: 0 }
   const runIn = async (steps, log) => {
     const worlds = [simulated(), await startOther()]
-    const interpreter = new StoreInterpreter(new Both(worlds, log), worlds)
+    const interpreter = new StoreInterpreter(new Both(worlds, log), worlds, flavour)
     try {
       await interpreter.begin()
       for (const { op, ...operands } of steps) await interpreter[op](operands)
@@ -34,7 +34,7 @@ export async function agreeOnStore(
       for (const world of worlds) await world.end()
     }
   }
-  const property = fc.asyncProperty(sequences(length, STORE), async (steps) => {
+  const property = fc.asyncProperty(sequences(length, flavour === 'c' ? STORE : OXSTORE), async (steps) => {
     const log = []
     await runIn(steps, log)
     done.requests += log.length

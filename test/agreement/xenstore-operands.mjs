@@ -58,6 +58,9 @@ const ODD_PERMISSIONS = [
   'r\t6',
 ]
 
+/** Those that oxenstored refuses as well: it reads numbers in another way than C. */
+const WRONG_PERMISSIONS = ['n', 'x0', '', 'N5', 'rx']
+
 /** Domids as requests name them. */
 const DOMIDS = ['5', '6', '7', '8', '0', '5x', '', 'abc', '-1', '32752', ' 6', '+7', '4294967301']
 
@@ -70,11 +73,12 @@ export const pathOf = (number, spice) => draw(PATHS, ODD_PATHS, number, spice, 1
 
 export const domidText = (number, spice) => draw(DOMIDS.slice(0, 4), DOMIDS, number, spice, 3)
 
-/** One to four entries. */
-export function permissionsOf(number, spice) {
+/** One to four entries. @param flavour 'ocaml' leaves out what only C reads as numbers */
+export function permissionsOf(number, spice, flavour) {
+  const odd = flavour === 'c' ? ODD_PERMISSIONS : WRONG_PERMISSIONS
   const count = 1 + (spice % 4)
   return Array.from({ length: count }, (_, i) =>
-    draw(PERMISSIONS, ODD_PERMISSIONS, number * 7 + i * (spice + 1), spice + i * 5, 9),
+    draw(PERMISSIONS, odd, number * 7 + i * (spice + 1), spice + i * 5, 9),
   )
 }
 

@@ -8,9 +8,12 @@ export class SimulatedStore {
   #domains = new Set([0])
   #xenstored
 
-  /** @param Daemon another class, for one that is mistaken on purpose */
-  constructor(Daemon = Xenstored) {
-    this.#xenstored = new Daemon({ exists: (domid) => this.#domains.has(domid) })
+  /**
+   * @param {'c' | 'ocaml'} flavour
+   * @param Daemon another class, for one that is mistaken on purpose
+   */
+  constructor(flavour = 'c', Daemon = Xenstored) {
+    this.#xenstored = new Daemon({ exists: (domid) => this.#domains.has(domid) }, flavour)
   }
 
   /** @param {number | undefined} domid whose ring; undefined for a program next to xenstored */

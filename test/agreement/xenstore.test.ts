@@ -17,18 +17,24 @@ interface Harness extends Daemon {
 interface Agreement {
   agreeOnStore(
     startOther: () => Promise<object>,
-    options: { seed: number; requests: number; length: number; simulated?: () => object },
+    options: {
+      seed: number
+      requests: number
+      length: number
+      flavour?: 'c' | 'ocaml'
+      simulated?: () => object
+    },
   ): Promise<{ requests: number; sequences: number }>
 }
 
 interface Worlds {
-  SimulatedStore: new (daemon?: unknown) => object
+  SimulatedStore: new (flavour?: 'c' | 'ocaml', daemon?: unknown) => object
   RealStore: { start(harness: Harness): Promise<object> }
 }
 
 interface Native {
-  whyNot(): string | undefined
-  startXenstored(): Promise<Daemon>
+  whyNot(rules: 'C' | 'ox'): string | undefined
+  startXenstored(rules: 'C' | 'ox'): Promise<Daemon>
 }
 
 const load = (name: string) => import(new URL(name, import.meta.url).href)
@@ -41,11 +47,10 @@ const { Xenstored } = await import('../../dist/src/simulated/kernel/xenstore/xen
 
 const seed = seedOf(process.env)
 const requests = Number(process.env.XEN_GRANTS_REQUESTS || 1000)
-const skip = whyNot()
 
-/** The unmodified xenstored of Debian, where it can run. */
-async function startReal(): Promise<object> {
-  const daemon = await startXenstored()
+/** The unmodified daemon of Debian, where it can run. */
+async function startReal(rules: 'C' | 'ox'): Promise<object> {
+  const daemon = await startXenstored(rules)
   const state = (domid: number) => join(dirname(daemon.socket), `dom-${domid}`)
   return RealStore.start({
     socket: daemon.socket,
@@ -56,15 +61,21 @@ async function startReal(): Promise<object> {
   })
 }
 
-it.skipIf(skip)(
-  `the simulated xenstored does what the real one does${skip ? ` (skipped: ${skip})` : ''}`,
-  { timeout: 60_000 + requests * 20 },
-  async () => {
-    const done = await agreeOnStore(startReal, { seed, requests, length: 250 })
+const daemons = [
+  { name: 'xenstored', flavour: 'c', rules: 'C' },
+  { name: 'oxenstored', flavour: 'ocaml', rules: 'ox' },
+] as const
+
+for (const { name, flavour, rules } of daemons) {
+  const skip = whyNot(rules)
+  const title = `the simulated ${name} does what the real one does${skip ? ` (skipped: ${skip})` : ''}`
+  it.skipIf(skip)(title, { timeout: 60_000 + requests * 20 }, async () => {
+    const options = { seed, requests, length: 250, flavour }
+    const done = await agreeOnStore(() => startReal(rules), options)
     console.log(`XEN_GRANTS_SEED=${seed}: ${done.requests} requests in ${done.sequences} sequences`)
     expect(done.requests).toBeGreaterThanOrEqual(requests)
-  },
-)
+  })
+}
 
 type Change = (message: StoreMessage) => Partial<StoreMessage>
 
@@ -97,7 +108,7 @@ const mistakes: Record<string, unknown> = {
 }
 
 it.each(Object.entries(mistakes))('one that %s is found out, in a few steps', async (_what, daemon) => {
-  const options = { seed: 1, requests: 20_000, length: 100, simulated: () => new SimulatedStore(daemon) }
+  const options = { seed: 1, requests: 20_000, length: 100, simulated: () => new SimulatedStore('c', daemon) }
   const error: Error = await agreeOnStore(async () => new SimulatedStore(), options).then(
     () => new Error('nothing was found'),
     (disagreement) => disagreement,

@@ -13,12 +13,18 @@ import { Watches } from '../../src/xenstore/watches.js'
 class FakeTransport implements StoreTransport {
   readonly path = 'fake'
   readonly maxPayload = MAX_PAYLOAD
+  readonly maxPending: number
   readonly sent: StoreMessage[] = []
   /** Whether it keeps the process alive. */
   awake = false
   closed = 0
   listener!: TransportListener
   readonly #reader = new MessageReader(MAX_PAYLOAD)
+
+  constructor(maxPending: number) {
+    this.maxPending = maxPending
+  }
+
   start(listener: TransportListener): void {
     this.listener = listener
   }
@@ -47,8 +53,8 @@ class FakeTransport implements StoreTransport {
   }
 }
 
-function setUp(window = 2) {
-  const transport = new FakeTransport()
+function setUp(window = 2, maxPending = Number.POSITIVE_INFINITY) {
+  const transport = new FakeTransport(maxPending)
   const connection = new StoreConnection(transport, { window, timeout: 0 })
   const lane = {}
   const read = (path: string, signal?: AbortSignal): Promise<Buffer> => {
@@ -63,6 +69,17 @@ function setUp(window = 2) {
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 describe('a connection', () => {
+  it('asks one thing at a time of a transport that can do no more, whatever the window', async () => {
+    const { transport, read } = setUp(64, 1)
+    const answers = ['/a', '/b', '/c'].map((path) => read(path))
+    expect(transport.sent).toHaveLength(1)
+    transport.answer(0, 'one')
+    expect(transport.sent).toHaveLength(2)
+    transport.answer(1, 'two')
+    transport.answer(2, 'three')
+    expect((await Promise.all(answers)).map(String)).toEqual(['one', 'two', 'three'])
+  })
+
   it('keeps the process alive for who waits, and not for who has stopped waiting', async () => {
     const { transport, read } = setUp()
     const stop = new AbortController()

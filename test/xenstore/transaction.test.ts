@@ -131,6 +131,24 @@ it('a commit whose answer is lost is in doubt', async () => {
   await store.close()
 })
 
+it.each(['close', 'loss'] as const)(
+  'the %s of the store ends one that waits for something else',
+  async (how) => {
+    const { store, peer } = await connected({ maxTransactions: 1 })
+    const pending = [1, 2].map(() => rejection(store.transaction(() => new Promise(() => {}))))
+    await begin(peer, 1)
+    // Until the first has begun here too.
+    const reading = store.read('/a')
+    peer.reply(await peer.request(read), '')
+    await reading
+    if (how === 'close') await store.close()
+    else peer.socket.destroy()
+    const code = how === 'close' ? 'ERR_GRANTS_CLOSED' : 'ECONNRESET'
+    for (const one of pending) expect(await one).toMatchObject({ code, operation: 'transaction' })
+    await store.close()
+  },
+)
+
 it('bad arguments begin none', async () => {
   const { store, peer } = await connected()
   const bad: [unknown, unknown][] = [

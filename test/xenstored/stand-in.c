@@ -55,7 +55,7 @@ static void wake(struct ring *ring) {
   if (write(ring->wake, &one, sizeof one) != sizeof one) perror("stand-in: wake");
 }
 
-// What the domain has sent goes into the page. Returns false when there is nobody any more.
+// What the domain has sent goes into the page. Returns 0 when its client has gone.
 static int take_requests(struct ring *ring, int client, unsigned space) {
   char bytes[XENSTORE_RING_SIZE];
   ssize_t got = read(client, bytes, space);

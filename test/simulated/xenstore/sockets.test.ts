@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import { Xen } from 'xen-grants'
 import { SimulatedXen } from 'xen-grants/simulated'
 import { encodeMessage, MessageType as Type } from '../../../dist/src/drivers/xenbus/wire.js'
 import { RawStoreClient } from '../../agreement/xenstore-client.mjs'
@@ -42,7 +43,8 @@ describe('the sockets of the simulated xenstored', () => {
   it('are there for the thread that asks, also in another process', () =>
     withXen({}, async (xen) => {
       const program = `
-        import { SimulatedXen } from 'xen-grants/simulated'
+        import { Xen } from 'xen-grants'
+import { SimulatedXen } from 'xen-grants/simulated'
         const xen = await SimulatedXen.attach(${JSON.stringify(xen.path)})
         console.log(xen.domain(4).xenstorePath)
         await xen.close()`
@@ -245,6 +247,21 @@ describe('a domain of the simulated Xen', () => {
       for (const client of [program!, five!]) await client.close()
     }))
 })
+
+it('a domain is where Xen.open() has its store', () =>
+  withXen({}, async (xen) => {
+    const three = await Xen.open({ on: xen.domain(3) })
+    const five = await Xen.open({ on: xen.domain(5) })
+    const [ours, theirs] = [await three.store(), await five.store()]
+    await ours.write('data/offer', '8')
+    await ours.setPermissions('data/offer', [
+      { domid: 3, access: 'none' },
+      { domid: 5, access: 'read' },
+    ])
+    expect(await theirs.readText('/local/domain/3/data/offer')).toBe('8')
+    await three.close()
+    await five.close()
+  }))
 
 it('the sockets go with the simulated Xen', async () => {
   const xen = await SimulatedXen.create()

@@ -1,5 +1,6 @@
 import conflicts from './conflicts.mjs'
 import directories from './directories.mjs'
+import disorder from './disorder.mjs'
 import domains from './domains.mjs'
 import nodes from './nodes.mjs'
 import permissions from './permissions.mjs'
@@ -8,7 +9,7 @@ import watches from './watches.mjs'
 
 /** @typedef {import('./world.js').StoreWorld} StoreWorld */
 
-const suites = [nodes, directories, permissions, domains, transactions, conflicts, watches]
+const suites = [nodes, directories, permissions, domains, transactions, conflicts, watches, disorder]
 
 /**
  * What a store does, on whatever xenstored.

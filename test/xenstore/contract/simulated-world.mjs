@@ -4,17 +4,13 @@ import { XenStore } from '../../../dist/src/xenstore.js'
 
 let next = 1
 
-/**
- * @param {'c' | 'ocaml'} xenstored whose rules it follows
- * @param {'socket' | 'device'} way how domains are connected
- */
-export async function simulatedStore(xenstored, way = 'socket') {
-  const pathOf = (domain) => (way === 'device' ? domain.xenbus : domain)
-  const xen = await SimulatedXen.create({ xenstored })
+/** @param {{ rules: 'C' | 'ox', device?: boolean }} options whose rules it follows, and how domains are connected */
+export async function simulatedStore({ rules, device = false }) {
+  const pathOf = (domain) => (device ? domain.xenbus : domain)
+  const xen = await SimulatedXen.create({ xenstored: rules === 'C' ? 'c' : 'ocaml' })
   // Domains exist until they are destroyed: here is one that does not.
   await xen.domain(4711).destroy()
   return {
-    offers: ['domain 0', 'domains'],
     async world() {
       const opened = []
       const domains = []
@@ -29,14 +25,14 @@ export async function simulatedStore(xenstored, way = 'socket') {
       const root = `/test-${number}`
       await store.mkdir(root)
       return {
-        rules: xenstored === 'c' ? 'C' : 'ox',
+        rules,
         store,
         open,
         root,
         home: '/local/domain/0',
         relative: `test-${number}`,
-        maxPayload: way === 'device' ? 4080 : 4096,
         effort: 1,
+        maxPayload: device ? 4080 : 4096,
         async domain(options) {
           const domid = next++
           const domain = xen.domain(domid)

@@ -166,15 +166,13 @@ export class NodeAccess {
       }
       this.#put(parentOf(missing.at(-1)!), withChild(parent, child!))
     } catch (error) {
-      for (const at of made) this.#unmake(at, owner)
+      for (const at of made) {
+        this.#view.delete(at)
+        this.#view.count(owner, -1)
+        this.#view.spoil()
+      }
       throw error
     }
-  }
-
-  #unmake(path: string, owner: number): void {
-    this.#view.delete(path)
-    this.#view.count(owner, -1)
-    this.#view.spoil()
   }
 
   #inherited(permissions: readonly Permission[]): readonly Permission[] {

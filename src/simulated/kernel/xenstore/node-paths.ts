@@ -26,6 +26,13 @@ export function* upwards(path: string): Generator<string> {
   }
 }
 
+/** The lowest node that both are, or are below. @param other undefined for whatever the first is */
+export function commonPath(path: string, other: string | undefined): string {
+  if (other === undefined) return path
+  for (const at of upwards(path)) if (at === '/' || other === at || other.startsWith(`${at}/`)) return at
+  return '/'
+}
+
 /** The names of special events are not paths, and are not relative to anything. */
 export function isSpecial(path: string): boolean {
   return path.startsWith('@')

@@ -40,7 +40,7 @@ export interface StoreTransaction extends NodeView {
    */
   begin(): void
   /** One has been, and was answered so. */
-  done(request: TransactionRequest, answer: string): void
+  done(request: TransactionRequest, answer: string, refused: boolean): void
   /** @throws Refusal EAGAIN: to be repeated. ENOMEM, ENOSPC: something in it went too far */
   commit(): void
 }

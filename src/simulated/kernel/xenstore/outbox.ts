@@ -9,8 +9,6 @@ export class Outbox {
   /** Events that are among them, for those that come again meanwhile. */
   readonly #events = new Set<string>()
   readonly #filled: () => void
-  /** What is not an event. */
-  #replies = 0
   #bytes = 0
 
   /** @param filled is called when something has been put in */
@@ -22,12 +20,7 @@ export class Outbox {
     return this.#bytes
   }
 
-  get replies(): number {
-    return this.#replies
-  }
-
   reply(message: StoreMessage): void {
-    this.#replies++
     this.#put(encodeMessage(message))
   }
 
@@ -54,7 +47,6 @@ export class Outbox {
   clear(): void {
     this.#messages = []
     this.#events.clear()
-    this.#replies = 0
     this.#bytes = 0
   }
 

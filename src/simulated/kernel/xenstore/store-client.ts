@@ -51,11 +51,17 @@ export class StoreClient implements Identity {
 
   /** Ids are a connection's own. @returns the id */
   addTransaction(transaction: StoreTransaction): number {
+    const id = this.takeTransactionId()
+    this.transactions.set(id, transaction)
+    if (this.domain) this.domain.transactions++
+    return id
+  }
+
+  /** Another that is free. */
+  takeTransactionId(): number {
     while (this.#nextTransaction === 0 || this.transactions.has(this.#nextTransaction)) this.#advance()
     const id = this.#nextTransaction
     this.#advance()
-    this.transactions.set(id, transaction)
-    if (this.domain) this.domain.transactions++
     return id
   }
 

@@ -34,6 +34,6 @@ export function withChild(node: StoreNode, name: string): StoreNode {
 export function withoutChild(node: StoreNode, name: string): StoreNode | undefined {
   const at = node.children.indexOf(name)
   if (at < 0) return undefined
-  const children = node.children.filter((_, i) => i !== at)
+  const children = node.children.toSpliced(at, 1)
   return { ...node, children, childBytes: node.childBytes - name.length - 1 }
 }

@@ -15,7 +15,7 @@ export interface Quotas {
   /** Bytes of a path. */
   pathLength: number
   permissions: number
-  /** Replies that a guest has not read before its requests wait. */
+  /** Replies that a guest has not read before its requests wait. It is only told: here bytes are counted. */
   outstanding: number
   /** Bytes that wait for a guest before its events are lost. */
   memory: number

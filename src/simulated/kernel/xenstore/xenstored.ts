@@ -1,75 +1,26 @@
-import { Buffer } from 'node:buffer'
+import type { Buffer } from 'node:buffer'
 import { MAX_PAYLOAD, MessageType, type StoreMessage } from '../../../drivers/xenbus/wire.js'
 import { CheckedTransaction } from './checked-transaction.js'
-import { control } from './control-requests.js'
 import { DefaultLayout } from './default-layout.js'
 import { DomainLife } from './domain-life.js'
-import * as domains from './domain-requests.js'
+import { makeFirstNodes } from './first-nodes.js'
 import { NodeAccess } from './node-access.js'
-import * as nodes from './node-requests.js'
 import { NodeStore } from './node-store.js'
-import type { StoreTransaction, TransactionRequest } from './node-view.js'
+import type { StoreTransaction } from './node-view.js'
 import { Outbox } from './outbox.js'
 import { joinStrings } from './payload.js'
 import { Refusal } from './refusal.js'
 import { ReplayedTransaction } from './replayed-transaction.js'
+import { type RequestKind, requestKinds } from './request-kinds.js'
 import { StoreClient } from './store-client.js'
 import type { Hypervisor } from './store-domains.js'
-import type { StoreHandler, StoreRequest, StoreState } from './store-request.js'
+import type { StoreRequest, StoreState } from './store-request.js'
 import { type Flavour, rulesOf } from './store-rules.js'
-import * as transactions from './transaction-requests.js'
 import { type WatchEvent, WatchRegistry } from './watch-registry.js'
-import * as watches from './watch-requests.js'
-
-interface RequestKind {
-  readonly run: StoreHandler
-  /** Refused to guests. */
-  readonly privileged?: true
-  /** The transaction in its header is not looked at. */
-  readonly outsideTransactions?: true
-  /** oxenstored does not know it. */
-  readonly onlyC?: true
-}
-
-const KINDS = new Map<number, RequestKind>([
-  [MessageType.control, { run: control }],
-  [MessageType.directory, { run: nodes.directory }],
-  [MessageType.read, { run: nodes.read }],
-  [MessageType.getPerms, { run: nodes.getPermissions }],
-  [MessageType.watch, { run: watches.watch, outsideTransactions: true }],
-  [MessageType.unwatch, { run: watches.unwatch, outsideTransactions: true }],
-  [MessageType.transactionStart, { run: transactions.transactionStart }],
-  [MessageType.transactionEnd, { run: transactions.transactionEnd }],
-  [MessageType.introduce, { run: domains.introduce, privileged: true }],
-  [MessageType.release, { run: domains.release, privileged: true }],
-  [MessageType.getDomainPath, { run: domains.getDomainPath }],
-  [MessageType.write, { run: nodes.write }],
-  [MessageType.mkdir, { run: nodes.makeDirectory }],
-  [MessageType.rm, { run: nodes.remove }],
-  [MessageType.setPerms, { run: nodes.setPermissions }],
-  [MessageType.isDomainIntroduced, { run: domains.isDomainIntroduced, privileged: true }],
-  [MessageType.resume, { run: domains.resume, privileged: true }],
-  [MessageType.setTarget, { run: domains.setTarget, privileged: true }],
-  [MessageType.resetWatches, { run: watches.resetWatches }],
-  [MessageType.directoryPart, { run: nodes.directoryPart, onlyC: true }],
-])
-
-/** The nodes from the start, each with its children. */
-const FIRST_NODES: Record<Flavour, readonly (readonly [path: string, ...children: string[]])[]> = {
-  c: [['/', 'tool'], ['/tool', 'xenstored'], ['/tool/xenstored']],
-  ocaml: [
-    ['/', 'tool', 'local', '@introduceDomain', '@releaseDomain'],
-    ['/tool', 'xenstored'],
-    ['/tool/xenstored'],
-    ['/local'],
-    ['/@introduceDomain'],
-    ['/@releaseDomain'],
-  ],
-}
 
 /** What the transport of a connection offers. */
 export interface StoreTransport {
-  /** There is something in the outbox. May be called often, and must not take it at once. */
+  /** Something has been put into the outbox: it may be taken at once, or with what follows. */
   filled(): void
   /** Ends it: its domain has gone. */
   hangUp(): void
@@ -100,13 +51,7 @@ export class Xenstored {
       newTransaction: (connection) => this.#newTransaction(connection),
     }
     this.#state.store.domains.findExisting(0)!.introduced = true
-    const permissions = [{ domid: 0, read: false, write: false, ignored: false }]
-    for (const [path, ...children] of FIRST_NODES[flavour]) {
-      const childBytes = children.reduce((sum, name) => sum + name.length + 1, 0)
-      const generation = store.nextGeneration()
-      store.store(path, { value: Buffer.alloc(0), children, childBytes, permissions, generation })
-      store.count(0, 1)
-    }
+    makeFirstNodes(store, flavour)
   }
 
   /**
@@ -131,7 +76,7 @@ export class Xenstored {
   receive(connection: StoreClient, message: StoreMessage): void {
     const { type, requestId, transactionId } = message
     const { eventsFirst } = this.#state.rules
-    const outside = this.flavour === 'ocaml' && KINDS.get(type)?.outsideTransactions
+    const outside = this.flavour === 'ocaml' && requestKinds.get(type)?.outsideTransactions
     const head = { requestId, transactionId: outside ? 0 : transactionId }
     let reply: StoreMessage
     try {
@@ -187,15 +132,19 @@ export class Xenstored {
   }
 
   #run(connection: StoreClient, { type, transactionId: id, payload }: StoreMessage): Buffer {
-    const kind = KINDS.get(type)
-    if (kind === undefined || (kind.onlyC && this.flavour !== 'c')) throw new Refusal('ENOSYS')
-    if (kind.privileged && !connection.privileged) throw new Refusal('EACCES')
-    if (id === 0 || kind.outsideTransactions) return this.#carryOut(kind, connection, payload, undefined)
+    const kind = requestKinds.get(type)
+    const check = () => {
+      if (kind === undefined || (kind.onlyC && this.flavour !== 'c')) throw new Refusal('ENOSYS')
+      if (kind.privileged && !connection.privileged) throw new Refusal('EACCES')
+      return kind
+    }
+    if (this.flavour === 'c') check()
+    if (id === 0 || kind?.outsideTransactions) return this.#carryOut(check(), connection, payload, undefined)
     const view = connection.transactions.get(id)
     if (view === undefined) throw new Refusal(this.#state.rules.noTransaction)
     view.begin()
-    const answer = attempt(() => this.#carryOut(kind, connection, payload, { id, view }))
-    view.done({ type, payload }, textOf(answer))
+    const answer = attempt(() => this.#carryOut(check(), connection, payload, { id, view }))
+    view.done({ type, payload }, textOf(answer), answer instanceof Refusal)
     if (answer instanceof Refusal) throw answer
     return answer
   }
@@ -218,9 +167,14 @@ export class Xenstored {
   #newTransaction(connection: StoreClient): StoreTransaction {
     const { store, rules } = this.#state
     if (rules.flavour === 'c') return new CheckedTransaction(store, rules, connection.privileged)
-    const repeat = (view: StoreTransaction, { type, payload }: TransactionRequest) =>
-      textOf(attempt(() => this.#carryOut(KINDS.get(type)!, connection, payload, { id: 0, view })))
-    return new ReplayedTransaction(store, rules, connection.privileged, repeat)
+    return new ReplayedTransaction(store, rules, connection.privileged, {
+      begin: () => void connection.takeTransactionId(),
+      perform: (view, { type, payload }) => {
+        const kind = requestKinds.get(type)
+        if (kind === undefined) return textOf(new Refusal('ENOSYS'))
+        return textOf(attempt(() => this.#carryOut(kind, connection, payload, { id: 0, view })))
+      },
+    })
   }
 
   #deliver(): void {
