@@ -12,12 +12,17 @@ vi.mock('node:fs/promises', async (importOriginal) => {
   }
   // Whoever runs the tests may be root, from whom nothing is hidden.
   const stat = async (path: string) => (path.includes('hidden') ? hidden() : original.stat(path))
-  return { ...original, stat }
+  const access = async (path: string, mode: number) =>
+    path.includes('refused') && (mode & original.constants.W_OK) !== 0
+      ? hidden()
+      : original.access(path, mode)
+  return { ...original, stat, access }
 })
 
 const folder = mkdtempSync(join(tmpdir(), 'xen-grants-system-'))
 const file = join(folder, 'file')
 writeFileSync(file, 'a line\n')
+writeFileSync(join(folder, 'refused'), '')
 afterAll(() => rmSync(folder, { recursive: true }))
 
 describe('this system', () => {
@@ -25,6 +30,7 @@ describe('this system', () => {
     ['/dev/null', { exists: true, characterDevice: true, accessible: true }],
     [file, { exists: true, characterDevice: false, accessible: true }],
     [join(folder, 'none'), { exists: false, characterDevice: false, accessible: false }],
+    [join(folder, 'refused'), { exists: true, characterDevice: false, accessible: false }],
     // In a folder that may not be searched: it is a matter of permission, not of a driver that is missing.
     [join(folder, 'hidden', 'device'), { exists: true, characterDevice: false, accessible: false }],
   ])('looks at %s', async (path, expected) => {

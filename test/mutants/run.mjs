@@ -2,7 +2,7 @@
 // it. A fault that no test notices is a missing test, unless the list says why it cannot matter.
 //
 //   npm run test:mutants                        all of them, which takes many minutes
-//   npm run test:mutants -- --only semaphore    those whose file or description contains the text
+//   npm run test:mutants -- --only semaphore    those whose file or description contains the text, or one of several
 //   npm run test:mutants -- --only semaphore --show    and what the tests of a survivor have printed
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,12 +13,15 @@ import { SourceCopy } from './copy.mjs'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const { values } = parseArgs({
-  options: { only: { type: 'string', default: '' }, show: { type: 'boolean' } },
+  options: { only: { type: 'string', multiple: true, default: [''] }, show: { type: 'boolean' } },
 })
-const chosen = mutants.filter(({ file, breaks }) => `${file}: ${breaks}`.includes(values.only))
+const chosen = mutants.filter(({ file, breaks }) =>
+  values.only.some((text) => `${file}: ${breaks}`.includes(text)),
+)
 
 const problems = chosen.flatMap(problemsOf)
-if (chosen.length === 0) problems.push(`no fault has '${values.only}' in its file or description`)
+if (chosen.length === 0)
+  problems.push(`no fault has '${values.only.join("', '")}' in its file or description`)
 if (problems.length > 0) {
   for (const problem of problems) console.error(problem)
   process.exit(2)

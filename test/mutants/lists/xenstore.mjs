@@ -230,7 +230,7 @@ export default [
   },
   {
     file: 'src/simulated/kernel/xenstore/node-access.ts',
-    find: 'for (const at of made) this.#unmake(at, owner)',
+    find: 'this.#view.delete(at)\n        this.#view.count(owner, -1)',
     replace: '',
     tests: quotas,
     breaks: 'a node that cannot be made as a whole leaves its parents',
