@@ -117,9 +117,19 @@ export class StoreInterpreter {
 
   read = (operands) => this.#onNode(MessageType.read, operands)
   makeDirectory = (operands) => this.#onNode(MessageType.mkdir, operands)
-  remove = (operands) => this.#onNode(MessageType.rm, operands)
   list = (operands) => this.#onNode(MessageType.directory, operands)
   getPermissions = (operands) => this.#onNode(MessageType.getPerms, operands)
+
+  /** oxenstored tells again of what a transaction has removed when it removes what was above: one removal in each. */
+  async remove(operands) {
+    const { removedIn } = this.#client(operands.a)
+    const transaction = this.#transaction(operands.a, operands.c)
+    if (this.#flavour === 'ocaml' && transaction !== 0) {
+      if (removedIn.has(transaction)) return
+      removedIn.add(transaction)
+    }
+    await this.#onNode(MessageType.rm, operands)
+  }
 
   async write({ a, b, c, d }) {
     const payload = `${pathOf(b, d)}\0${valueText(c, d)}`
@@ -314,7 +324,7 @@ export class StoreInterpreter {
   async #connect(domid) {
     const ends = []
     for (const world of this.#worlds) ends.push(await world.connect(domid))
-    this.#clients.push({ domid, ends, transactions: [] })
+    this.#clients.push({ domid, ends, transactions: [], removedIn: new Set() })
   }
 
   #client(number) {

@@ -141,7 +141,7 @@ export class RealStore {
     await this.#observer.settle()
     this.#observer.events()
     act()
-    for (let tried = 0; tried < 2000; tried++) {
+    for (let tried = 0; tried < 20_000; tried++) {
       await this.#observer.settle()
       if (this.#observer.events().length > 0) return
       await delay(1)

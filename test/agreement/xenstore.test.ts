@@ -69,7 +69,7 @@ const daemons = [
 for (const { name, flavour, rules } of daemons) {
   const skip = whyNot(rules)
   const title = `the simulated ${name} does what the real one does${skip ? ` (skipped: ${skip})` : ''}`
-  it.skipIf(skip)(title, { timeout: 60_000 + requests * 20 }, async () => {
+  it.skipIf(skip)(title, { timeout: 60_000 + requests * 60 }, async () => {
     const options = { seed, requests, length: 250, flavour }
     const done = await agreeOnStore(() => startReal(rules), options)
     console.log(`XEN_GRANTS_SEED=${seed}: ${done.requests} requests in ${done.sequences} sequences`)

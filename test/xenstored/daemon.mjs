@@ -32,11 +32,21 @@ export function whyNot(rules = 'C') {
   return missing ? `it lacks ${missing[0]}` : undefined
 }
 
+/** Compiled once by each process, and removed with it. */
+let library
+
+function compile() {
+  const folder = mkdtempSync(join(tmpdir(), 'xenstored-'))
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+  const file = join(folder, 'stand-in.so')
+  execFileSync('gcc', ['-shared', '-fPIC', '-O1', '-w', '-o', file, source, '-lpthread'])
+  return file
+}
+
 /** @returns a daemon of its own, with an empty store. Of oxenstored only domain 0 is to be relied upon */
 export async function startXenstored(rules = 'C') {
   const dir = mkdtempSync(join(tmpdir(), 'xenstored-'))
-  const library = join(dir, 'stand-in.so')
-  execFileSync('gcc', ['-shared', '-fPIC', '-O1', '-w', '-o', library, source, '-lpthread'])
+  library ??= compile()
   const daemon = new Xenstored(dir, library, rules)
   try {
     await daemon.start()

@@ -74,7 +74,7 @@ export class WatchRegistry {
     const permitted = new Map<StoreClient, boolean>()
     for (const watch of this.#affected(change)) {
       const { connection } = watch
-      const may = permitted.get(connection) ?? this.#maySee(connection, change)
+      const may = permitted.get(connection) ?? this.#maySee(connection, change, flavour)
       permitted.set(connection, may)
       if (may) this.#send(watch, change.path)
     }
@@ -101,11 +101,12 @@ export class WatchRegistry {
     return found.sort((a, b) => a.order - b.order)
   }
 
-  #maySee(connection: StoreClient, { path, node, previous }: Change): boolean {
+  #maySee(connection: StoreClient, { path, node, previous }: Change, flavour: Flavour): boolean {
     if (previous !== undefined && canRead(previous, connection)) return true
     const changed = node ?? this.#read(path)
-    if (changed === undefined) return false
-    if (canRead(changed.permissions, connection)) return true
+    // It was removed later in the same transaction.
+    if (changed === undefined && flavour === 'c') return false
+    if (changed !== undefined && canRead(changed.permissions, connection)) return true
     const parent = this.#read(parentOf(path))
     return parent !== undefined && canRead(parent.permissions, connection)
   }
