@@ -117,14 +117,17 @@ export class ReplayedTransaction implements StoreTransaction {
     for (const change of this.#changes) this.#tell(change)
   }
 
-  /** What has been removed is looked for where it was before the transaction: nobody is told of what came and went in it. */
+  /** What has been removed is looked for where it was before the transaction: of what came in it, its parent is. */
   #tell(change: Change): void {
     if (change.node === undefined) {
       this.#store.changed(change)
       return
     }
     const node = this.#before.get(change.path)
+    const parent = this.#before.get(parentOf(change.path))
     if (node !== undefined) this.#store.changed({ ...change, node })
+    else if (parent !== undefined && !change.exact)
+      this.#store.changed({ path: change.path, exact: false, previous: parent.permissions })
   }
 
   #repeat(): void {
