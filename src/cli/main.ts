@@ -84,6 +84,12 @@ program
   .option('--device <path>', 'grant device', gntalloc.path)
   .action(doctor)
 
+// Whoever reads has read enough: `… | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(0)
+})
+
 try {
   await program.parseAsync()
 } catch (error) {

@@ -8,7 +8,7 @@ import { steps } from './steps.js'
 import { World } from './world.js'
 
 /** What the model alone has found came within the first 500; the long walk is the soak run's. */
-const STEPS = Number(process.env.XEN_GRANTS_STEPS ?? 1000)
+const STEPS = Number(process.env.XEN_GRANTS_STEPS ?? 500)
 const SEED = Number(process.env.XEN_GRANTS_SEED ?? Date.now() % 2 ** 31)
 /** Of one sequence, on average about half of it. */
 const LONGEST = 500

@@ -1,4 +1,5 @@
 import { XenStore } from '../../../dist/src/index.js'
+import { runIn, storeContract } from '../../xenstore/contract/all.mjs'
 import { startToolstack } from './domains.mjs'
 
 /** Under emulation a request takes up to thirty times as long. */
@@ -48,4 +49,27 @@ export async function realStore(t, path, maxPayload) {
       await last.remove(root)
     },
   }
+}
+
+const ways = {
+  socket: { path: '/run/xenstored/socket', maxPayload: 4096 },
+  device: { path: '/dev/xen/xenbus', maxPayload: 4080 },
+}
+
+/**
+ * What test/xenstore/contract.test.ts runs against a xenstored without Xen, in dom0.
+ * @param {'socket' | 'device'} way
+ * @param {string} [only] the name of one suite of the contract
+ */
+export function storeTests(way, only) {
+  const { path, maxPayload } = ways[way]
+  return storeContract(['domain 0', 'parts of directories'])
+    .filter(({ name }) => only === undefined || name === only)
+    .flatMap((suite) =>
+      suite.tests.map((test) => ({
+        ...test,
+        name: `${way}: ${suite.name}: ${test.name}`,
+        run: async (t) => runIn(await realStore(t, path, maxPayload), test),
+      })),
+    )
 }

@@ -2,6 +2,7 @@
 import { storeDescriptor } from '../../../dist/src/drivers/xenbus/store-device.js'
 import { XenStore } from '../../../dist/src/xenstore.js'
 import { startXenstored } from '../../xenstored/daemon.mjs'
+import { effortOf } from './effort.mjs'
 
 let next = 1
 
@@ -40,7 +41,7 @@ export async function nativeStore({ device = false, rules = 'C' } = {}) {
         root,
         home: '/local/domain/0',
         relative: `test-${number}`,
-        effort: 1,
+        effort: effortOf(device),
         maxPayload: device ? 4080 : 4096,
         async domain(options) {
           const domid = next++

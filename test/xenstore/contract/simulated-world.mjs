@@ -1,6 +1,7 @@
 // The contract's world in the xenstored of a simulated Xen.
 import { SimulatedXen } from '../../../dist/src/simulated/index.js'
 import { XenStore } from '../../../dist/src/xenstore.js'
+import { effortOf } from './effort.mjs'
 
 let next = 1
 
@@ -31,7 +32,7 @@ export async function simulatedStore({ rules, device = false }) {
         root,
         home: '/local/domain/0',
         relative: `test-${number}`,
-        effort: 1,
+        effort: effortOf(true),
         maxPayload: device ? 4080 : 4096,
         async domain(options) {
           const domid = next++
