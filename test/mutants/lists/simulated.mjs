@@ -1,19 +1,19 @@
 // The simulated Xen: its kernel, its host, its devices.
 const room = 'test/simulated'
-const frames = [`${room}/frames.test.ts`]
-const allocate = [`${room}/allocate.test.ts`]
+const frames = [`${room}/kernel/frames.test.ts`]
+const allocate = [`${room}/kernel/allocate.test.ts`]
 const domains = [`${room}/domains.test.ts`]
-const events = [`${room}/event-device.test.ts`]
-const deferral = [`${room}/deferral.test.ts`]
-const mapFile = [`${room}/map-file.test.ts`]
-const notify = [`${room}/map-notify.test.ts`]
-const device = [`${room}/device.test.ts`]
-const faults = [`${room}/faults.test.ts`]
-const crash = [`${room}/crash.test.ts`]
-const directory = [`${room}/directory.test.ts`]
-const privately = [`${room}/private-directory.test.ts`]
-const release = [`${room}/release.test.ts`]
-const copy = [`${room}/grant-copy.test.ts`]
+const events = [`${room}/devices/event-device.test.ts`]
+const deferral = [`${room}/kernel/deferral.test.ts`]
+const mapFile = [`${room}/kernel/map-file.test.ts`]
+const notify = [`${room}/kernel/map-notify.test.ts`]
+const device = [`${room}/devices/device.test.ts`]
+const faults = [`${room}/host/faults.test.ts`]
+const crash = [`${room}/host/crash.test.ts`]
+const directory = [`${room}/host/directory.test.ts`]
+const privately = [`${room}/host/private-directory.test.ts`]
+const release = [`${room}/kernel/release.test.ts`]
+const copy = [`${room}/kernel/grant-copy.test.ts`]
 
 export default [
   {
@@ -41,7 +41,7 @@ export default [
     file: 'src/simulated/kernel/gntdev.ts',
     find: 'if (map.used) throw',
     replace: 'if (false) throw',
-    tests: [`${room}/map-device.test.ts`],
+    tests: [`${room}/devices/map-device.test.ts`],
     breaks: 'a map can be mapped twice',
   },
   {
@@ -169,7 +169,7 @@ export default [
     file: 'src/simulated/kernel/event-file.ts',
     find: 'if (this.#ring.length > 0) this.#wakeUp()',
     replace: '',
-    tests: [`${room}/event-line.test.ts`],
+    tests: [`${room}/devices/event-line.test.ts`],
     breaks: 'what has fired before it is waited for is not told',
   },
   {
@@ -225,7 +225,7 @@ export default [
     file: 'src/simulated/kernel/mapped-pages.ts',
     find: 'first + count > this.count || ',
     replace: '',
-    tests: [`${room}/mapped-pages.test.ts`],
+    tests: [`${room}/kernel/mapped-pages.test.ts`],
     breaks: 'more is unmapped than was mapped',
   },
   {
@@ -295,7 +295,7 @@ export default [
     file: 'src/simulated/host/owner.ts',
     find: ' || owner.namespace !== pidNamespace()',
     replace: '',
-    tests: [`${room}/owner.test.ts`],
+    tests: [`${room}/host/owner.test.ts`],
     breaks: 'the directory of a container next to this one is removed',
   },
   {
@@ -341,21 +341,21 @@ export default [
     file: 'src/simulated/host/survivors.ts',
     find: 'this.#kernel.closeFiles(session)',
     replace: '',
-    tests: [`${room}/survivors.test.ts`],
+    tests: [`${room}/host/survivors.test.ts`],
     breaks: 'a dead thread keeps its files open for as long as its memory is referred to',
   },
   {
     file: 'src/simulated/wire/codec.ts',
     find: 'if (headLength > MAX_HEAD) throw',
     replace: 'if (headLength < 0) throw',
-    tests: [`${room}/wire.test.ts`],
+    tests: [`${room}/wire/wire.test.ts`],
     breaks: 'a head of any length is parsed',
   },
   {
     file: 'src/simulated/wire/codec.ts',
     find: 'this.#wanted = 0\n',
     replace: '\n',
-    tests: [`${room}/wire.test.ts`],
+    tests: [`${room}/wire/wire.test.ts`],
     breaks: 'short messages wait for the next when a long one came before',
   },
   {

@@ -4,10 +4,10 @@ const abort = ['test/xenstore/abort.test.ts']
 const watch = ['test/xenstore/watch.test.ts']
 const window = ['test/xenstore/window.test.ts']
 const transaction = ['test/xenstore/transaction.test.ts']
-const nodes = ['test/simulated/xenstore/nodes.test.ts']
-const transactions = ['test/simulated/xenstore/transactions.test.ts']
-const watches = ['test/simulated/xenstore/watches.test.ts']
-const quotas = ['test/simulated/xenstore/quotas.test.ts']
+const nodes = ['test/simulated/kernel/xenstore/nodes.test.ts']
+const transactions = ['test/simulated/kernel/xenstore/transactions.test.ts']
+const watches = ['test/simulated/kernel/xenstore/watches.test.ts']
+const quotas = ['test/simulated/kernel/xenstore/quotas.test.ts']
 
 export default [
   {
@@ -190,7 +190,7 @@ export default [
     file: 'src/simulated/kernel/xenstore/node-permissions.ts',
     find: 'i > 0 && !entry.ignored && isMe(entry)',
     replace: 'i > 0 && isMe(entry)',
-    tests: ['test/simulated/xenstore/permissions.test.ts'],
+    tests: ['test/simulated/kernel/xenstore/permissions.test.ts'],
     breaks: 'a new domain has the rights of the one that had its number before',
   },
   {
@@ -204,7 +204,10 @@ export default [
     file: 'src/simulated/kernel/xenstore/checked-transaction.ts',
     find: "if (this.#spoiled) throw new Refusal('ENOMEM')",
     replace: '',
-    tests: ['test/simulated/xenstore/quotas.test.ts', 'test/simulated/xenstore/transactions.test.ts'],
+    tests: [
+      'test/simulated/kernel/xenstore/quotas.test.ts',
+      'test/simulated/kernel/xenstore/transactions.test.ts',
+    ],
     breaks: 'a transaction is committed although a part of it was refused',
   },
   {

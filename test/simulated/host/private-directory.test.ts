@@ -1,7 +1,7 @@
 import { rmSync, type Stats } from 'node:fs'
 import { dirname } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { makeDirectory, removeDirectory } from '../../src/simulated/host/directory.js'
+import { makeDirectory, removeDirectory } from '../../../src/simulated/host/directory.js'
 
 /** What others have done to the folder of this user's: it is in a place where anybody may write. */
 const { folder } = vi.hoisted(() => ({ folder: {} as Partial<Stats> & { isDirectory?: () => boolean } }))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { CLEAR_BYTE, expectZero, makeKernel, PAGE, SEND_EVENT } from './support.js'
+import { CLEAR_BYTE, expectZero, makeKernel, PAGE, SEND_EVENT } from '../support.js'
 
 function setUp() {
   const { kernel, memory } = makeKernel()

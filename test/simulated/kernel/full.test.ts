@@ -1,7 +1,7 @@
 // The memory of a simulated Xen is a file; a container's /dev/shm has 64 MiB by default.
 import { describe, expect, it } from 'vitest'
-import { FramePool } from '../../src/simulated/kernel/frames.js'
-import { Kernel } from '../../src/simulated/kernel/kernel.js'
+import { FramePool } from '../../../src/simulated/kernel/frames.js'
+import { Kernel } from '../../../src/simulated/kernel/kernel.js'
 
 const options = {
   xenstored: 'c' as const,

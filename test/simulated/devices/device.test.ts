@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { SimulatedXen } from 'xen-grants/simulated'
-import { bytesAt } from '../contract/addressed.mjs'
-import { open, PAGE, until, WRITABLE, withXen } from './support.js'
+import { bytesAt } from '../../contract/addressed.mjs'
+import { open, PAGE, until, WRITABLE, withXen } from '../support.js'
 
 describe('the simulated device', () => {
   it('maps an allocation whose pages are not next to each other', () =>

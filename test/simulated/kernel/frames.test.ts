@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { runsOf } from '../../src/simulated/kernel/frame-runs.js'
-import { FramePool } from '../../src/simulated/kernel/frames.js'
+import { runsOf } from '../../../src/simulated/kernel/frame-runs.js'
+import { FramePool } from '../../../src/simulated/kernel/frames.js'
 
 describe('page frames', () => {
   const setUp = (step: number) => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { bytesAt } from '../contract/addressed.mjs'
+import { bytesAt } from '../../contract/addressed.mjs'
 import {
   CLEAR_BYTE,
   failing,
@@ -14,7 +14,7 @@ import {
   until,
   WRITABLE,
   withXen,
-} from './support.js'
+} from '../support.js'
 
 describe('the notification of a map', () => {
   it('clears a byte of the granter and fires, once, when the map is forgotten and its memory unmapped', () =>

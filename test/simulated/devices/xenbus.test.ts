@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { encodeMessage, MessageReader } from '../../../src/drivers/xenbus/wire.js'
 import { XenbusDriver } from '../../../src/simulated/kernel/xenbus.js'
 import type { XenbusFile } from '../../../src/simulated/kernel/xenbus-file.js'
-import { eventText, TestStore, Type } from './support.js'
+import { eventText, TestStore, Type } from '../kernel/xenstore/support.js'
 
 const OK = 'OK\0'
 

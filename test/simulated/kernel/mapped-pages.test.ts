@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { MappedPages } from '../../src/simulated/kernel/mapped-pages.js'
+import { MappedPages } from '../../../src/simulated/kernel/mapped-pages.js'
 
 it('pages that are mapped are unmapped in any pieces, each once', () => {
   const pages = new MappedPages(4)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { CopySegment } from '../../dist/src/drivers/gntdev/map-device.js'
-import { bytesAt } from '../contract/addressed.mjs'
-import { failing, open, openMap, PAGE, WRITABLE, withXen } from './support.js'
+import type { CopySegment } from '../../../dist/src/drivers/gntdev/map-device.js'
+import { bytesAt } from '../../contract/addressed.mjs'
+import { failing, open, openMap, PAGE, WRITABLE, withXen } from '../support.js'
 
 describe('grant copy', () => {
   it('copies in all directions, of any length and alignment', () =>

@@ -3,10 +3,10 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it, vi } from 'vitest'
-import { MAP_SHARED, mmap, munmap, PROT_READ } from '../../src/native/libc.js'
-import { Survivors } from '../../src/simulated/host/survivors.js'
-import type { Kernel } from '../../src/simulated/kernel/kernel.js'
-import type { Session } from '../../src/simulated/kernel/session.js'
+import { MAP_SHARED, mmap, munmap, PROT_READ } from '../../../src/native/libc.js'
+import { Survivors } from '../../../src/simulated/host/survivors.js'
+import type { Kernel } from '../../../src/simulated/kernel/kernel.js'
+import type { Session } from '../../../src/simulated/kernel/session.js'
 
 const PAGE = 4096
 const folder = mkdtempSync(join(tmpdir(), 'xen-grants-survivors-'))

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { bytesAt } from '../contract/addressed.mjs'
-import { failing, names, open, openMap, PAGE, WRITABLE, withXen } from './support.js'
+import { bytesAt } from '../../contract/addressed.mjs'
+import { failing, names, open, openMap, PAGE, WRITABLE, withXen } from '../support.js'
 
 describe('the mapping device', () => {
   it('shares memory with the granter, both ways', () =>

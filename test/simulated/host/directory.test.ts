@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { SimulatedXen } from 'xen-grants/simulated'
-import { kill, start, withXen } from './support.js'
+import { kill, start, withXen } from '../support.js'
 
 const scratch = mkdtempSync(join(tmpdir(), 'xen-grants-test-'))
 afterAll(() => rmSync(scratch, { recursive: true }))

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { bytesAt } from '../contract/addressed.mjs'
-import { open, PAGE, WRITABLE, withXen } from './support.js'
+import { bytesAt } from '../../contract/addressed.mjs'
+import { open, PAGE, WRITABLE, withXen } from '../support.js'
 
 describe('a call ordered to fail', () => {
   it('fails once per order, in order, and has no effect', () =>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { encodeMessage } from '../../../dist/src/drivers/xenbus/wire.js'
-import { RawStoreClient } from '../../agreement/xenstore-client.mjs'
-import { withXen } from '../support.js'
+import { encodeMessage } from '../../../../dist/src/drivers/xenbus/wire.js'
+import { RawStoreClient } from '../../../agreement/xenstore-client.mjs'
+import { withXen } from '../../support.js'
 import { TestStore, Type } from './support.js'
 
 const OK = 'OK\0'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { expectZero, failing, makeKernel, PAGE, pairs, WRITABLE } from './support.js'
+import { expectZero, failing, makeKernel, PAGE, pairs, WRITABLE } from '../support.js'
 
 function setUp() {
   const { kernel, memory } = makeKernel()

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { GrantError, systemCallError } from '../../src/errors.js'
-import { Decoder, decodeBody, encode, errorFromWire, errorToWire } from '../../src/simulated/wire/codec.js'
+import { GrantError, systemCallError } from '../../../src/errors.js'
+import { Decoder, decodeBody, encode, errorFromWire, errorToWire } from '../../../src/simulated/wire/codec.js'
 
 describe('messages', () => {
   it('survive any cut of the stream', () => {

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, it } from 'vitest'
 import type { SimulatedXen } from 'xen-grants/simulated'
-import { deviceDescriptor } from '../../dist/src/drivers/gntalloc/grant-device.js'
-import { encode } from '../../dist/src/simulated/wire/codec.js'
-import { fixture, open, until, withXen } from './support.js'
+import { deviceDescriptor } from '../../../dist/src/drivers/gntalloc/grant-device.js'
+import { encode } from '../../../dist/src/simulated/wire/codec.js'
+import { fixture, open, until, withXen } from '../support.js'
 
 const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth)
 

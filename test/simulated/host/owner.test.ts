@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
-import { isAbandoned, ownerText } from '../../src/simulated/host/owner.js'
+import { isAbandoned, ownerText } from '../../../src/simulated/host/owner.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'xen-grants-owner-'))
 afterAll(() => rmSync(folder, { recursive: true }))

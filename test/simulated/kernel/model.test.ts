@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { attempt, expectZero, makeKernel, PAGE } from './support.js'
+import { attempt, expectZero, makeKernel, PAGE } from '../support.js'
 
 /** Each program is one of another domain. */
 const DOMAINS = [0, 3, 5]

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { attempt, expectZero, makeKernel, PAGE, pairs, WRITABLE } from './support.js'
+import { attempt, expectZero, makeKernel, PAGE, pairs, WRITABLE } from '../support.js'
 
 it('any sequence of calls of mappers leaves nothing behind when the programs have ended', () => {
   const step = fc.record({

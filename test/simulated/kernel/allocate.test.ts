@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { expectZero, makeKernel, PAGE } from './support.js'
+import { expectZero, makeKernel, PAGE } from '../support.js'
 
 describe('allocate', () => {
   it('gives references from 8 on, then those freed last first, never 0', () => {

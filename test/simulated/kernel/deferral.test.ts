@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { expectZero, makeKernel, PAGE, pairs, WRITABLE } from './support.js'
+import { expectZero, makeKernel, PAGE, pairs, WRITABLE } from '../support.js'
 
 function setUp(options: Parameters<typeof makeKernel>[0] = {}) {
   const { kernel, memory } = makeKernel(options)

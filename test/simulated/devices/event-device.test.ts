@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { closeAll, connect } from './channel.js'
-import { failing, open, openEvents, withXen } from './support.js'
+import { closeAll, connect } from '../channel.js'
+import { failing, open, openEvents, withXen } from '../support.js'
 
 describe('an event channel', () => {
   it('carries events both ways, one at a time until unmasked', () =>

@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, it } from 'vitest'
 import { SimulatedXen } from 'xen-grants/simulated'
-import { eventDescriptor } from '../../dist/src/drivers/evtchn/event-device.js'
-import { closeAll, connect } from './channel.js'
-import { failing, fixture, openEvents, until, withXen } from './support.js'
+import { eventDescriptor } from '../../../dist/src/drivers/evtchn/event-device.js'
+import { closeAll, connect } from '../channel.js'
+import { failing, fixture, openEvents, until, withXen } from '../support.js'
 
 describe('the line of an event channel file', () => {
   it('tells of each event, and of what fired before it was asked', () =>

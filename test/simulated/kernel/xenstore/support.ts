@@ -1,7 +1,7 @@
-import { MessageReader, MessageType } from '../../../src/drivers/xenbus/wire.js'
-import type { StoreClient } from '../../../src/simulated/kernel/xenstore/store-client.js'
-import type { Flavour } from '../../../src/simulated/kernel/xenstore/store-rules.js'
-import { Xenstored } from '../../../src/simulated/kernel/xenstore/xenstored.js'
+import { MessageReader, MessageType } from '../../../../src/drivers/xenbus/wire.js'
+import type { StoreClient } from '../../../../src/simulated/kernel/xenstore/store-client.js'
+import type { Flavour } from '../../../../src/simulated/kernel/xenstore/store-rules.js'
+import { Xenstored } from '../../../../src/simulated/kernel/xenstore/xenstored.js'
 
 export { MessageType as Type }
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { Rights, rightsOf } from '../../../src/simulated/kernel/xenstore/node-permissions.js'
+import { Rights, rightsOf } from '../../../../src/simulated/kernel/xenstore/node-permissions.js'
 
 const entry = (domid: number, access: string, ignored = false) => ({
   domid,
