@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { GrantServer } from 'xen-grants'
-import { finished, node } from '../setup/process.js'
+import { finished, node, script } from '../setup/process.js'
 import { rejection, useXen } from '../setup/xen.js'
 
 const names = ['share', 'unshare', 'fill', 'error', 'saturated'].map((name) => `xen-grants:${name}`)
@@ -93,5 +93,22 @@ describe('NODE_DEBUG=xen-grants', () => {
     delete process.env.NODE_DEBUG
     expect(code).toBe(0)
     for (const name of ['share', 'fill', 'unshare']) expect(stderr).toMatch(`xen-grants:${name} {`)
+  })
+
+  it('prints an error with its stack, once', async () => {
+    process.env.NODE_DEBUG = 'xen-grants'
+    const { stderr } = await script(`
+      import { GrantServer } from 'xen-grants'
+      import { SimulatedXen } from 'xen-grants/simulated'
+      const xen = await SimulatedXen.create()
+      const server = await GrantServer.open({ device: xen })
+      const grant = await server.share({ domid: 7, pages: 1 })
+      await grant.setUnmapNotify({ port: 77 }).catch(() => {})
+      await server.close()
+      await xen.close()
+    `)
+    delete process.env.NODE_DEBUG
+    expect(stderr.split('port 77 is not bound')).toHaveLength(2)
+    expect(stderr.split('asked in this thread')).toHaveLength(2)
   })
 })

@@ -54,6 +54,16 @@ export async function use(): Promise<number> {
   await GrantClient.connect(server.connect())
   return bytes.length
 }
+declare const signal: AbortSignal | undefined
+export async function more(server: GrantServer, chunks: import('node:stream/web').ReadableStream<Uint8Array>) {
+  // What may be left out may be undefined.
+  await using grant = await server.share({ domid: 7, pages: 1, writable: undefined, signal })
+  await grant.fill(chunks, { signal, onProgress: undefined })
+  const lengths: number[] = await grant.run<number, { seed: number }>('x.mjs', { args: { seed: 1 }, signal })
+  await using pool = await server.pool({ domid: 7, pages: 1, grants: 1, signal })
+  await using acquired: Grant = await pool.acquire({ signal })
+  return [lengths, acquired.refs]
+}
 export async function store(): Promise<StoreChange | undefined> {
   const opened: XenStore = await XenStore.open({ path: '/run/xenstored/socket' })
   const length: number = await opened.transaction(async (t: StoreView) => (await t.read('data')).length)
@@ -74,6 +84,7 @@ export const code = (error: unknown): string | undefined => (error instanceof Gr
   // Every declaration a user's compiler follows must hold by itself, without skipLibCheck.
   const compiler = [
     '--strict',
+    '--exactOptionalPropertyTypes',
     '--noEmit',
     '--module',
     'nodenext',
