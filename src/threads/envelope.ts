@@ -37,6 +37,8 @@ export function toEnvelope(error: unknown, depth = 0): ErrorEnvelope {
   }
   const fields: Record<string, unknown> = {}
   for (const [key, value] of Object.entries(error)) {
+    // It travels by itself, to a limited depth: who assigns one makes it a field like any other.
+    if (key === 'cause') continue
     const copy = clone(value)
     if (copy !== undefined || value === undefined) fields[key] = copy
   }
