@@ -25,12 +25,13 @@ const use = `
   await xen.close()
 `
 
-it('a program may replace timers, clocks, Buffer and URL after it has loaded the package', async () => {
+it('a program may replace timers and clocks after it has loaded the package', async () => {
   const { stdout, stderr, code } = await script(`
     import { GrantMapper, GrantServer } from 'xen-grants'
     import { SimulatedXen } from 'xen-grants/simulated'
+    // Not Buffer and URL: Node 22 and later take theirs from there too.
     const broken = () => { throw new Error('a global was used') }
-    const names = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate', 'clearImmediate', 'Buffer', 'URL']
+    const names = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate', 'clearImmediate']
     for (const name of names) globalThis[name] = broken
     Object.defineProperty(globalThis, 'performance', { value: { now: broken } })
     ${use}
