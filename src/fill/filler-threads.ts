@@ -34,8 +34,9 @@ export class FillerThreads {
       this.#lastError = error
       events.failed(error)
     })
-    piscina.on('message', (notice: FillerNotice) => {
-      const error = fromEnvelope(notice.lateError)
+    piscina.on('message', (message: unknown) => {
+      if (!isNotice(message)) return
+      const error = fromEnvelope(message.lateError)
       events.failed(error)
       // Nobody waits for it: who wrote the module has to see it.
       process.emitWarning(error)
@@ -119,6 +120,16 @@ export class FillerThreads {
     this.#destroyed ??= this.#piscina.destroy()
     return this.#destroyed
   }
+}
+
+/** Modules may post what they like to the port of their thread. */
+function isNotice(message: unknown): message is FillerNotice {
+  const { lateError } = (message ?? {}) as Partial<FillerNotice>
+  return (
+    typeof lateError?.message === 'string' &&
+    typeof lateError.fields === 'object' &&
+    lateError.fields !== null
+  )
 }
 
 /** Loaders and conditions are wanted in the pool too; with an inherited --input-type no file would load. */

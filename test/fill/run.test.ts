@@ -100,6 +100,16 @@ describe('a module that fails', () => {
     expect(error).toMatchObject({ message: 'of its own', at: { page: 3 }, list: [1, 2] })
     expect('how' in error).toBe(false)
   })
+  it('posts messages of its own to whoever started its thread, without harm', async () => {
+    const posting = `data:text/javascript,
+      import { parentPort } from 'node:worker_threads'
+      export default () => {
+        for (const message of [null, 1, {}, { lateError: 3 }, { lateError: { message: 'x' } }]) parentPort.postMessage(message)
+        return 1
+      }`
+    expect(await grant.run(posting)).toEqual([1])
+    expect(await grant.run(posting)).toEqual([1])
+  })
   it('throws when its run is over: that is reported, and the next run does not suffer', async () => {
     await using one = await GrantServer.open({ device: world.xen, fillers: { threads: 1 } })
     const other = await one.share({ domid: 7, pages: 1 })
