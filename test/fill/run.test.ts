@@ -101,12 +101,13 @@ describe('a module that fails', () => {
     expect('how' in error).toBe(false)
   })
   it('posts messages of its own to whoever started its thread, without harm', async () => {
-    const posting = `data:text/javascript,
+    const text = `
       import { parentPort } from 'node:worker_threads'
       export default () => {
         for (const message of [null, 1, {}, { lateError: 3 }, { lateError: { message: 'x' } }]) parentPort.postMessage(message)
         return 1
       }`
+    const posting = `data:text/javascript,${encodeURIComponent(text)}`
     expect(await grant.run(posting)).toEqual([1])
     expect(await grant.run(posting)).toEqual([1])
   })
