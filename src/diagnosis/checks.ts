@@ -50,11 +50,16 @@ export async function checkNative(system: System): Promise<Finding> {
   }
 }
 
+/** Domain 0, in most machines: where xenstored runs. */
+export async function isControlDomain(system: System): Promise<boolean> {
+  const capabilities = await system.read('/proc/xen/capabilities')
+  return 'text' in capabilities && capabilities.text.includes('control_d')
+}
+
 export async function checkHypervisor(system: System): Promise<Finding> {
   const type = await system.read('/sys/hypervisor/type')
   if ('text' in type && type.text === 'xen') {
-    const capabilities = await system.read('/proc/xen/capabilities')
-    const control = 'text' in capabilities && capabilities.text.includes('control_d')
+    const control = await isControlDomain(system)
     return {
       check: 'xen',
       status: 'ok',

@@ -11,7 +11,7 @@ import {
   type Finding,
 } from './checks.js'
 import { type System, thisSystem } from './system.js'
-import { checkXenstore } from './xenstore.js'
+import { checkXenstore, storeToAsk } from './xenstore.js'
 
 export interface DiagnoseOptions {
   /** Default '/dev/xen/gntalloc'. */
@@ -48,6 +48,6 @@ export async function diagnoseSystem(system: System, device: string): Promise<Di
     !blocked(await checkHypervisor(system)) &&
     !blocked(await checkDevice(system, device)) &&
     !(await checkCapacity(system, device)).some(blocked)
-  if (ready) findings.push(await checkDeferredRate(system), await checkXenstore())
+  if (ready) findings.push(await checkDeferredRate(system), await checkXenstore(await storeToAsk(system)))
   return { ready, findings }
 }

@@ -47,7 +47,7 @@ async function killOne(t, peers, ms) {
 export function killing(kills) {
   return {
     name: `a server under load is killed ${kills} times, and nothing of it is left`,
-    timeoutMs: 10_000 * kills,
+    timeoutMs: 60_000 + 10_000 * kills,
     async run(t) {
       setFreePerIteration(t, 0)
       const seed = seedOf(process.env)
