@@ -1,3 +1,4 @@
+import { OneWaiter } from './one-waiter.js'
 import type { Port } from './port.js'
 
 /** An open file of the event channel device. */
@@ -7,7 +8,7 @@ export class EventFile {
   restrictedTo: number | undefined
   /** Ports that have fired and have not been read. A masked port does not fire, so this never overflows. */
   #ring: number[] = []
-  #wake: (() => void) | undefined
+  readonly #waiter = new OneWaiter()
   #open = true
 
   constructor(domid: number) {
@@ -20,7 +21,7 @@ export class EventFile {
 
   push(number: number): void {
     this.#ring.push(number)
-    this.#wakeUp()
+    this.#waiter.wake()
   }
 
   /** Everything that waits. A port that was unbound meanwhile is still named, as by the driver. */
@@ -39,20 +40,13 @@ export class EventFile {
     this.#ring = []
   }
 
-  /** Calls `wake` once, when there is something to read: perhaps at once. A later call takes the place of an earlier one. */
+  /** See {@link OneWaiter}. */
   wait(wake: () => void): void {
-    this.#wake = wake
-    if (this.#ring.length > 0) this.#wakeUp()
+    this.#waiter.wait(wake, this.#ring.length > 0)
   }
 
   close(): void {
     this.#open = false
-    this.#wake = undefined
-  }
-
-  #wakeUp(): void {
-    const wake = this.#wake
-    this.#wake = undefined
-    wake?.()
+    this.#waiter.forget()
   }
 }

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { encodeMessage, type StoreMessage } from '../../drivers/xenbus/wire.js'
+import { OneWaiter } from './one-waiter.js'
 
 /** A watch of a file: the kernel has its own token for it at xenstored. */
 export interface XenbusWatch {
@@ -18,7 +19,7 @@ export class XenbusFile {
   /** What has been written of a request that is not complete. */
   partial: Buffer = NOTHING
   #unread: Buffer[] = []
-  #wake: (() => void) | undefined
+  readonly #waiter = new OneWaiter()
   #open = true
 
   constructor(domid: number) {
@@ -32,7 +33,7 @@ export class XenbusFile {
   push(message: StoreMessage): void {
     if (!this.#open) return
     this.#unread.push(encodeMessage(message))
-    this.#wakeUp()
+    this.#waiter.wake()
   }
 
   /** Everything that waits. */
@@ -42,20 +43,13 @@ export class XenbusFile {
     return all
   }
 
-  /** As EventFile's. */
+  /** See {@link OneWaiter}. */
   wait(wake: () => void): void {
-    this.#wake = wake
-    if (this.#unread.length > 0) this.#wakeUp()
+    this.#waiter.wait(wake, this.#unread.length > 0)
   }
 
   close(): void {
     this.#open = false
-    this.#wake = undefined
-  }
-
-  #wakeUp(): void {
-    const wake = this.#wake
-    this.#wake = undefined
-    wake?.()
+    this.#waiter.forget()
   }
 }

@@ -167,8 +167,8 @@ export default [
   },
   {
     file: 'src/simulated/kernel/event-file.ts',
-    find: 'if (this.#ring.length > 0) this.#wakeUp()',
-    replace: '',
+    find: 'this.#waiter.wait(wake, this.#ring.length > 0)',
+    replace: 'this.#waiter.wait(wake, false)',
     tests: [`${room}/devices/event-line.test.ts`],
     breaks: 'what has fired before it is waited for is not told',
   },
