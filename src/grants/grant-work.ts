@@ -1,7 +1,7 @@
 import { clearTimeout, setTimeout } from 'node:timers'
 import type { URL } from 'node:url'
 import { onAbort } from '../abort.js'
-import { checkBoolean, checkOptions, checkSignal } from '../arguments.js'
+import { checkBoolean, checkOptions, checkSignal, invalidArgValue } from '../arguments.js'
 import { isHeard, publish, published } from '../diagnostics.js'
 import { GrantError } from '../errors.js'
 import type { FillResult } from '../fill/fill.js'
@@ -43,10 +43,8 @@ const IN_ORDER: UnshareOptions = {}
 
 /** Waiting would look as if it had been waited for. */
 function nothingTells(id: number): Error {
-  const text =
-    `The property 'options.whenReleased' needs grant.offer(), in this thread and before: nothing tells when the peer of grant ${id} ` +
-    'unmaps it'
-  return Object.assign(new TypeError(text), { code: 'ERR_INVALID_ARG_VALUE' })
+  const why = `needs grant.offer(), in this thread and before: nothing tells when the peer of grant ${id} unmaps it`
+  return invalidArgValue('options.whenReleased', why, true)
 }
 
 /** One lease of a grant, with everything that is done through it. Users see it as a {@link Grant}. */
