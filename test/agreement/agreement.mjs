@@ -1,17 +1,14 @@
 import assert from 'node:assert/strict'
-import fc from 'fast-check'
-import { Both, Disagreement } from './both.mjs'
+import { Both } from './both.mjs'
 import { EVENTS, EventInterpreter } from './event-interpreter.mjs'
 import { GRANTING, Interpreter } from './interpreter.mjs'
 import { KernelWorld } from './kernel-world.mjs'
 import { MAPPING, MapInterpreter } from './map-interpreter.mjs'
-import { shorten } from './shorten.mjs'
+import { search } from './search.mjs'
 import { sequences } from './steps.mjs'
 
 const PORTS = 2
 const LIMIT = 40
-/** The shortest sequence found by then is shortened further step by step. */
-const SHRINKING = { interruptAfterTimeLimit: 30_000, markInterruptAsFailure: false }
 
 /** What may be done at random: by a granter and its peer, by a mapper, or with event channels. */
 export const kinds = {
@@ -37,32 +34,19 @@ export async function agree(world, { seed, operations, length, kind = kinds.gran
     return runSequence(other, fresh ? await bindPorts(other) : kept, steps, log, kind, kernel)
   }
   const done = { operations: 0, sequences: 0 }
-  const run = async (steps) => {
-    const log = []
-    done.operations += await runIn(steps, log)
-    done.sequences++
-  }
-  const property = fc.asyncProperty(sequences(length, kind.weights), run)
-  // A sequence counts after it has run, so the number of sequences is not known beforehand.
-  for (let round = 0; done.operations < operations; round++) {
-    const result = await fc.check(property, { seed: seed + round, numRuns: 20, ...SHRINKING })
-    if (!result.failed) continue
-    const failureOf = (steps, log = []) =>
-      runIn(steps, log).then(
-        () => undefined,
-        (error) => error,
-      )
-    const fails = async (steps) => (await failureOf(steps)) instanceof Disagreement
-    const steps = await shorten(result.counterexample[0], fails)
-    const log = []
-    const error =
-      (await failureOf(steps, log)) ??
-      new Error(`${result.errorInstance.message}\nbut not when it was repeated`)
-    const again = `XEN_GRANTS_SEED=${seed} (round ${round}, ${result.numShrinks} times shrunk)`
-    throw new Error(`${error.message}\nafter ${log.length} operations:\n  ${log.join('\n  ')}\n${again}`, {
-      cause: result.errorInstance,
-    })
-  }
+  await search(
+    sequences(length, kind.weights),
+    { seed, sequencesAtATime: 20, shrinkingMs: 30_000 },
+    {
+      run: runIn,
+      ran(count) {
+        done.operations += count
+        done.sequences++
+      },
+      enough: () => done.operations >= operations,
+      after: (log) => `after ${log.length} operations`,
+    },
+  )
   return done
 }
 

@@ -1,11 +1,8 @@
-import fc from 'fast-check'
-import { Both, Disagreement } from './both.mjs'
-import { shorten } from './shorten.mjs'
+import { Both } from './both.mjs'
+import { search } from './search.mjs'
 import { sequences } from './steps.mjs'
 import { OXSTORE, STORE, StoreInterpreter } from './xenstore-interpreter.mjs'
 import { SimulatedStore } from './xenstore-worlds.mjs'
-
-const SHRINKING = { interruptAfterTimeLimit: 60_000, markInterruptAsFailure: false }
 
 /**
  * Does random requests from several connections and domains to the simulated xenstored and to another, and compares every
@@ -34,30 +31,18 @@ export async function agreeOnStore(
       for (const world of worlds) await world.end()
     }
   }
-  const property = fc.asyncProperty(sequences(length, flavour === 'c' ? STORE : OXSTORE), async (steps) => {
-    const log = []
-    await runIn(steps, log)
-    done.requests += log.length
-    done.sequences++
-  })
-  for (let round = 0; done.requests < requests; round++) {
-    const result = await fc.check(property, { seed: seed + round, numRuns: 5, ...SHRINKING })
-    if (!result.failed) continue
-    const failureOf = (steps, log = []) =>
-      runIn(steps, log).then(
-        () => undefined,
-        (error) => error,
-      )
-    const fails = async (steps) => (await failureOf(steps)) instanceof Disagreement
-    const steps = await shorten(result.counterexample[0], fails)
-    const log = []
-    const error =
-      (await failureOf(steps, log)) ??
-      new Error(`${result.errorInstance.message}\nbut not when it was repeated`)
-    const again = `XEN_GRANTS_SEED=${seed} (round ${round}, ${result.numShrinks} times shrunk)`
-    throw new Error(`${error.message}\nafter:\n  ${log.join('\n  ')}\n${again}`, {
-      cause: result.errorInstance,
-    })
-  }
+  await search(
+    sequences(length, flavour === 'c' ? STORE : OXSTORE),
+    { seed, sequencesAtATime: 5, shrinkingMs: 60_000 },
+    {
+      run: runIn,
+      ran(_, log) {
+        done.requests += log.length
+        done.sequences++
+      },
+      enough: () => done.requests >= requests,
+      after: () => 'after',
+    },
+  )
   return done
 }
