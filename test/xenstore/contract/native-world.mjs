@@ -2,9 +2,7 @@
 import { storeDescriptor } from '../../../dist/src/drivers/xenbus/store-device.js'
 import { XenStore } from '../../../dist/src/xenstore.js'
 import { startXenstored } from '../../xenstored/daemon.mjs'
-import { effortOf } from './effort.mjs'
-
-let next = 1
+import { nextNumber, ownNodes } from './own-nodes.mjs'
 
 const relay = new URL('../fixtures/relay-device.mjs', import.meta.url).href
 
@@ -22,29 +20,14 @@ export async function nativeStore({ device = false, rules = 'C' } = {}) {
   const daemon = await startXenstored(rules)
   return {
     async world() {
-      const opened = []
       const domains = []
-      const openAt = async (path, options) => {
-        const store = await XenStore.open({ path: device ? deviceAt(path) : path, ...options })
-        opened.push(store)
-        return store
-      }
-      const open = (options) => openAt(daemon.socket, options)
-      const number = next++
-      const store = await open()
-      const root = `/test-${number}`
-      await store.mkdir(root)
+      const connect = (path, options) => XenStore.open({ path: device ? deviceAt(path) : path, ...options })
+      const another = device
+      const { nodes, openAt, closeAll } = await ownNodes(connect, daemon.socket, { rules, device, another })
       return {
-        rules,
-        store,
-        open,
-        root,
-        home: '/local/domain/0',
-        relative: `test-${number}`,
-        effort: effortOf(device),
-        maxPayload: device ? 4080 : 4096,
+        ...nodes,
         async domain(options) {
-          const domid = next++
+          const domid = nextNumber()
           await daemon.createDomain(domid)
           domains.push(domid)
           const guest = await openAt(daemon.ring(domid), options)
@@ -53,10 +36,10 @@ export async function nativeStore({ device = false, rules = 'C' } = {}) {
         },
         async end() {
           if (daemon.crashed) throw new Error(`xenstored was ended by ${daemon.crashed}`)
-          await Promise.all(opened.map((one) => one.close()))
+          await closeAll()
           for (const domid of domains) await daemon.destroyDomain(domid)
           const last = await XenStore.open({ path: daemon.socket })
-          await last.remove(root)
+          await last.remove(nodes.root)
           await last.close()
         },
       }

@@ -1,9 +1,7 @@
 // The contract's world in the xenstored of a simulated Xen.
 import { SimulatedXen } from '../../../dist/src/simulated/index.js'
 import { XenStore } from '../../../dist/src/xenstore.js'
-import { effortOf } from './effort.mjs'
-
-let next = 1
+import { nextNumber, ownNodes } from './own-nodes.mjs'
 
 /** @param {{ rules: 'C' | 'ox', device?: boolean }} options whose rules it follows, and how domains are connected */
 export async function simulatedStore({ rules, device = false }) {
@@ -13,37 +11,22 @@ export async function simulatedStore({ rules, device = false }) {
   await xen.domain(4711).destroy()
   return {
     async world() {
-      const opened = []
       const domains = []
-      const openAt = async (path, options) => {
-        const store = await XenStore.open({ path, ...options })
-        opened.push(store)
-        return store
-      }
-      const open = (options) => openAt(pathOf(xen.domain(0)), options)
-      const number = next++
-      const store = await open()
-      const root = `/test-${number}`
-      await store.mkdir(root)
+      const connect = (domain, options) => XenStore.open({ path: pathOf(domain), ...options })
+      const own = { rules, device, another: true }
+      const { nodes, openAt, closeAll } = await ownNodes(connect, xen.domain(0), own)
       return {
-        rules,
-        store,
-        open,
-        root,
-        home: '/local/domain/0',
-        relative: `test-${number}`,
-        effort: effortOf(true),
-        maxPayload: device ? 4080 : 4096,
+        ...nodes,
         async domain(options) {
-          const domid = next++
+          const domid = nextNumber()
           const domain = xen.domain(domid)
           domains.push(domain)
-          const guest = await openAt(pathOf(domain), options)
+          const guest = await openAt(domain, options)
           return { domid, home: `/local/domain/${domid}`, guest, destroy: () => domain.destroy() }
         },
         async end() {
-          await store.remove(root)
-          await Promise.all(opened.map((one) => one.close()))
+          await nodes.store.remove(nodes.root)
+          await closeAll()
           for (const domain of domains) await domain.destroy()
           while ((await xen.counters()).storeConnections > 0)
             await new Promise((resolve) => setImmediate(resolve))
