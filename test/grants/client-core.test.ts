@@ -259,17 +259,13 @@ describe('the death of the device worker', () => {
   })
 })
 
+const handleOf = (id: number) =>
+  ({ type: 'xen-grants.handle', server: 's', id, domid: 7, pages: 1, writable: true }) as const
+
 describe('a thread that attaches', () => {
   it('returns one lease for each, once', async () => {
     const { client, worker } = await setUp()
-    const handle = {
-      type: 'xen-grants.handle',
-      server: 's',
-      id: 5,
-      domid: 7,
-      pages: 1,
-      writable: true,
-    } as const
+    const handle = handleOf(5)
     const [one, other] = await Promise.all([client.attach(handle), client.attach(handle)])
     expect(one).toMatchObject({ id: 5, domid: 7, pages: 1, writable: true })
     await Promise.all([one!.unshare(), one!.unshare(), one!.unshare({ force: true })])
@@ -281,9 +277,7 @@ describe('a thread that attaches', () => {
 
   it('loses every grant of an id that is taken back, and no other', async () => {
     const { client, worker } = await setUp()
-    const handle = (id: number) =>
-      ({ type: 'xen-grants.handle', server: 's', id, domid: 7, pages: 1, writable: true }) as const
-    const grants = await Promise.all([5, 5, 6].map((id) => client.attach(handle(id))))
+    const grants = await Promise.all([5, 5, 6].map((id) => client.attach(handleOf(id))))
     worker.say({ type: 'revoked', id: 5 })
     await exchanged()
     expect(grants.map(({ bytes }) => bytes.length)).toEqual([0, 0, PAGE])
@@ -293,14 +287,7 @@ describe('a thread that attaches', () => {
 
   it('too late, while its client closes, returns the lease', async () => {
     const { client, worker } = await setUp()
-    const handle = {
-      type: 'xen-grants.handle',
-      server: 's',
-      id: 5,
-      domid: 7,
-      pages: 1,
-      writable: true,
-    } as const
+    const handle = handleOf(5)
     // Something that keeps the close waiting.
     worker.holdBack = true
     const waiting = share(client)

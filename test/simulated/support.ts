@@ -14,27 +14,12 @@ import { type MapDeviceModule, mapDescriptor } from '../../dist/src/drivers/gntd
 import { Kernel, type KernelOptions } from '../../dist/src/simulated/kernel/kernel.js'
 import { type AddressedGrants, type AddressedMaps, addressed } from '../contract/addressed.mjs'
 import { EventEnd } from '../contract/event-end.mjs'
+import { ZERO } from '../setup/counters.js'
 
 export const PAGE = 4096
 export const WRITABLE = 1
 export const CLEAR_BYTE = 1
 export const SEND_EVENT = 2
-
-const ZERO: Counters = {
-  grants: 0,
-  pages: 0,
-  files: 0,
-  mappings: 0,
-  foreignMappings: 0,
-  maps: 0,
-  ports: 0,
-  deferred: 0,
-  tableUsed: 0,
-  sessions: 0,
-  storeConnections: 0,
-  storeWatches: 0,
-  storeTransactions: 0,
-}
 
 /** A kernel without files or sockets, and what it did to memory, in order. */
 export function makeKernel(options: Partial<KernelOptions> & { memoryPages?: number } = {}): {
