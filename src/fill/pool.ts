@@ -4,12 +4,12 @@ import { onAbort } from '../abort.js'
 import { invalidArgValue } from '../arguments.js'
 import { publish } from '../diagnostics.js'
 import { closedError, GrantError } from '../errors.js'
+import { Semaphore } from '../semaphore.js'
 import { fromEnvelope } from '../threads/envelope.js'
 import { FillControl } from './control.js'
 import type { FillOutcome, FillTask, FillWork } from './fill-messages.js'
 import type { FillerOptions } from './filler-options.js'
 import { FillerThreads } from './filler-threads.js'
-import { Semaphore } from './semaphore.js'
 import { type Range, sliceCount } from './slices.js'
 
 /** A fill or run as the pool sees it. */

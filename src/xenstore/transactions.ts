@@ -1,8 +1,8 @@
 import type { AsyncLocalStorage } from 'node:async_hooks'
 import { performance } from 'node:perf_hooks'
 import { pause, untilAborted } from '../abort.js'
+import { Semaphore } from '../semaphore.js'
 import { OpenTransaction } from './open-transaction.js'
-import { Slots } from './slots.js'
 import type { StoreConnection } from './store-connection.js'
 import { unanswered, XenStoreError } from './store-error.js'
 import { StoreView } from './store-view.js'
@@ -29,7 +29,7 @@ const MAX_DOUBLINGS = 5
 /** Runs transactions: a few at once, each until it is committed, throws, or has had too many conflicts. */
 export class Transactions {
   readonly #connection: StoreConnection
-  readonly #slots: Slots
+  readonly #slots: Semaphore
   /** The transaction that the code that runs belongs to. */
   #within: AsyncLocalStorage<OpenTransaction> | undefined
   #running = 0
@@ -39,7 +39,7 @@ export class Transactions {
   /** @param count open at once at most: xenstored allows a domain only so many, of all its programs */
   constructor(connection: StoreConnection, count: number) {
     this.#connection = connection
-    this.#slots = new Slots(count)
+    this.#slots = new Semaphore(count)
   }
 
   /** The connection has gone: what runs in a transaction need not go on. */
@@ -89,7 +89,7 @@ export class Transactions {
     work: (t: StoreView) => T | Promise<T>,
     signal: AbortSignal | undefined,
   ): Promise<Attempt<T>> {
-    await this.#slots.take(signal)
+    if (!(await this.#slots.take(signal))) throw signal!.reason
     let open: OpenTransaction
     try {
       open = await OpenTransaction.begin(this.#connection, signal, () => this.#slots.give())

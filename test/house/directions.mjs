@@ -29,7 +29,16 @@ export const ROWS = [
   ['simulated/wire', 'simulated/spawn.ts'],
   ['drivers'],
   ['native'],
-  ['abi.ts', 'abort.ts', 'arguments.ts', 'diagnostics.ts', 'errors.ts', 'inspect.ts', 'unmap-notify.ts'],
+  [
+    'abi.ts',
+    'abort.ts',
+    'arguments.ts',
+    'diagnostics.ts',
+    'errors.ts',
+    'inspect.ts',
+    'semaphore.ts',
+    'unmap-notify.ts',
+  ],
 ]
 
 /** Nothing that serves a real Xen may come to depend on the simulated one. Its users are programs, as any other's. */

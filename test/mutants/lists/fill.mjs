@@ -1,5 +1,5 @@
 // The filler pool, and what is done in pages.
-const semaphore = ['test/fill/semaphore.test.ts']
+const semaphore = ['test/semaphore.test.ts']
 const pool = ['test/fill/pool.test.ts']
 const task = ['test/fill/task.test.ts']
 const progress = ['test/fill/progress.test.ts']
@@ -11,18 +11,25 @@ const bytes = ['test/memory/copy-bytes.test.ts']
 
 export default [
   {
-    file: 'src/fill/semaphore.ts',
-    find: 'this.#waiting.splice(this.#waiting.indexOf(mine), 1)',
+    file: 'src/semaphore.ts',
+    find: 'this.#waiting.delete(mine)',
     replace: '',
     tests: semaphore,
     breaks: 'an aborted waiter keeps its place: its turn is lost for ever',
   },
   {
-    file: 'src/fill/semaphore.ts',
-    find: 'takeBack()\n        resolve(true)',
+    file: 'src/semaphore.ts',
+    find: 'takeBack?.()\n        resolve(true)',
     replace: 'resolve(true)',
     tests: semaphore,
     breaks: 'a signal keeps a listener for each turn, and takes others from the queue when it fires',
+  },
+  {
+    file: 'src/semaphore.ts',
+    find: 'this.#waiting.delete(next)\n',
+    replace: '\n',
+    tests: semaphore,
+    breaks: 'one who waits gets every turn',
   },
   {
     file: 'src/fill/filler-threads.ts',

@@ -18,20 +18,6 @@ export default [
     breaks: 'one caller with many requests keeps all others waiting',
   },
   {
-    file: 'src/xenstore/slots.ts',
-    find: 'if (!this.#waiting.delete(mine)) this.give()',
-    replace: 'this.#waiting.delete(mine)',
-    tests: ['test/xenstore/slots.test.ts'],
-    breaks: 'a slot that is given in the turn of the abort is lost for ever',
-  },
-  {
-    file: 'src/xenstore/slots.ts',
-    find: 'this.#waiting.delete(next)\n',
-    replace: '\n',
-    tests: ['test/xenstore/slots.test.ts'],
-    breaks: 'one who waits gets every slot',
-  },
-  {
     file: 'src/xenstore/marks.ts',
     find: 'this.#characters -= path.length\n',
     replace: '\n',

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
-import { Semaphore } from '../../src/fill/semaphore.js'
+import { Semaphore } from '../src/semaphore.js'
 
 const never = new AbortController().signal
 
@@ -48,5 +48,38 @@ describe('a semaphore', () => {
     turns.give()
     await waiting
     expect(getEventListeners(signal, 'abort')).toEqual([])
+  })
+  it('gives each of many one, in the order of asking, without a signal: none too many, none lost', async () => {
+    const turns = new Semaphore(2)
+    const takes = [1, 2, 3, 4, 5].map(() => turns.take(undefined))
+    const given = async (): Promise<number> => (await fates(takes)).filter((fate) => fate === true).length
+    for (const expected of [2, 3, 4, 5, 5]) {
+      expect(await given()).toBe(expected)
+      turns.give()
+    }
+    expect(await fates([1, 2].map(() => turns.take(undefined)))).toEqual([true, true])
+  })
+
+  it('loses none to one who stops waiting before a turn is given or in the same turn of the event loop', async () => {
+    for (const late of [false, true]) {
+      const turns = new Semaphore(1)
+      await turns.take(undefined)
+      const stop = new AbortController()
+      const stopped = turns.take(stop.signal)
+      const other = turns.take(undefined)
+      if (late) turns.give()
+      stop.abort()
+      if (!late) turns.give()
+      // One that has been given it first keeps it.
+      if (await stopped) turns.give()
+      expect(await fates([other])).toEqual([true])
+      expect(getEventListeners(stop.signal, 'abort')).toEqual([])
+    }
+  })
+
+  it('takes no turn for a signal that has fired', async () => {
+    const turns = new Semaphore(1)
+    expect(await turns.take(AbortSignal.abort())).toBe(false)
+    expect(await fates([turns.take(undefined)])).toEqual([true])
   })
 })
