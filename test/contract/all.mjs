@@ -11,6 +11,7 @@ import peers from './peers.mjs'
 import processes from './processes.mjs'
 
 export { default as exhaustion } from './exhaustion.mjs'
+export { runIn } from './run-in.mjs'
 export { default as twoDomains } from './two-domains.mjs'
 
 /** What every grant device has to do, in the order of the driver's life of a page. */
@@ -27,16 +28,3 @@ export const contract = [
   deferrals,
   processes,
 ]
-
-/** Runs one test in a world of its own and ends that world. Why the test failed counts for more than what it left. */
-export async function runIn(world, { run }) {
-  try {
-    await run(world)
-  } catch (error) {
-    await world.end().catch((atEnd) => {
-      error.message += `\n(and then the end of the world: ${atEnd.message})`
-    })
-    throw error
-  }
-  await world.end()
-}

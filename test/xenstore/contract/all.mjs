@@ -7,6 +7,8 @@ import permissions from './permissions.mjs'
 import transactions from './transactions.mjs'
 import watches from './watches.mjs'
 
+export { runIn } from '../../contract/run-in.mjs'
+
 /** @typedef {import('./world.js').StoreWorld} StoreWorld */
 
 const suites = [nodes, directories, permissions, domains, transactions, conflicts, watches, disorder]
@@ -26,17 +28,4 @@ export function storeContract(offers) {
       skip: needs === undefined || offers.includes(needs) ? undefined : `needs ${needs}`,
     })),
   }))
-}
-
-/** Runs one test in a world of its own and ends that world. */
-export async function runIn(world, { run }) {
-  try {
-    await run(world)
-  } catch (error) {
-    await world.end().catch((atEnd) => {
-      error.message += `\n(and then the end of the world: ${atEnd.message})`
-    })
-    throw error
-  }
-  await world.end()
 }
