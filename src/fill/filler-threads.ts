@@ -52,7 +52,7 @@ export class FillerThreads {
     const { threads, execArgv, env, resourceLimits } = options
     const { Piscina } = await loadPiscina()
     const piscina = new Piscina({
-      filename: new URL('../../workers/filler.js', import.meta.url).href,
+      filename: new URL('../../workers/filler.cjs', import.meta.url).href,
       minThreads: threads,
       maxThreads: threads,
       // The default stops an idle worker's event loop, and with it the end of its leases.

@@ -95,7 +95,7 @@ export function readImports(root) {
   const files = new Map()
   for (const folder of ['src', 'workers']) {
     for (const entry of readdirSync(join(root, folder), { recursive: true })) {
-      if (!entry.endsWith('.ts')) continue
+      if (!/\.c?ts$/.test(entry)) continue
       const path = join(folder, entry)
       const text = readFileSync(join(root, path), 'utf8')
       const imports = [...text.matchAll(SPECIFIER)].map(([, specifier]) =>

@@ -15,14 +15,14 @@ try {
   const [{ filename, files }] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', folder]))
   const paths = files.map(({ path }) => path)
   const allowed =
-    /^(dist\/(src|workers)\/.*\.(js|d\.ts|js\.map)|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/
+    /^(dist\/(src|workers)\/.*\.(c?js|d\.c?ts|c?js\.map)|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/
   for (const path of paths) check(allowed.test(path), `${path} does not belong in the package`)
   for (const path of [
     'LICENSE',
     'dist/src/index.js',
     'dist/src/index.d.ts',
     'dist/workers/device.js',
-    'dist/workers/filler.js',
+    'dist/workers/filler.cjs',
     'dist/workers/store.js',
   ]) {
     check(paths.includes(path), `${path} is missing from the package`)
