@@ -12,6 +12,7 @@ export async function eventOrPause(
   milliseconds: number,
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  signal?.throwIfAborted()
   // Not joined with the caller's by AbortSignal.any: Node 20 keeps something of each such signal.
   const stop = new AbortController()
   const looks: Promise<unknown>[] = [delay(milliseconds, undefined, { signal: stop.signal })]

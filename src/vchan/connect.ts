@@ -23,7 +23,7 @@ export async function connectLink(
   const { domid, timeout } = options
   const { signal } = stop
   const store = await parts.store()
-  const meeting = new Rendezvous(store, absolute(options.path, await store.domainPath(domid, { signal })))
+  const meeting = new Rendezvous(store, absolute(options.path, domid))
   const attempt = new Attempt(parts, options, meeting, signal)
   let missing = await attempt.run()
   if (typeof missing !== 'string') return missing

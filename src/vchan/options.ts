@@ -94,9 +94,11 @@ export function checkConnect(xen: unknown, options: unknown): CheckedConnect {
   return { domid, path, timeout, maxOrder: Math.floor(Math.log2(maxRingBytes)), signal }
 }
 
-/** The keys of what one domain serves. @throws RangeError */
-export function absolute(path: string, home: string): string {
-  const base = path.startsWith('/') ? path : `${home}/${path}`
+/**
+ * The keys of what a domain serves, absolute as xenstored makes a relative path of that domain's own. @throws RangeError
+ */
+export function absolute(path: string, domid: number): string {
+  const base = path.startsWith('/') ? path : `/local/domain/${domid}/${path}`
   if (base.length > MAX_PATH)
     throw outOfRange('options.path', `at most ${MAX_PATH} bytes with the directory of its domain`, base)
   return base

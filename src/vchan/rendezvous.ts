@@ -43,12 +43,14 @@ export class Rendezvous {
     const values = [String(keys.ref), String(keys.port), keys.nonce]
     await this.#store.transaction(
       async (t) => {
-        for (const [i, name] of NAMES.entries()) {
-          const value = values[i]
-          if (value === undefined) continue
-          await t.write(`${this.base}/${name}`, value)
-          await t.setPermissions(`${this.base}/${name}`, permissions)
-        }
+        // xenstored does them in this order, without being waited for between.
+        await Promise.all(
+          NAMES.flatMap((name, i) => {
+            const value = values[i]
+            const path = `${this.base}/${name}`
+            return value === undefined ? [] : [t.write(path, value), t.setPermissions(path, permissions)]
+          }),
+        )
       },
       { signal },
     )
@@ -72,9 +74,11 @@ export class Rendezvous {
   async #remove(t: StoreView): Promise<void> {
     const children = await t.list(this.base).catch(whenUnreadable)
     if (!children) return
-    for (const name of NAMES) if (children.includes(name)) await t.remove(`${this.base}/${name}`)
+    const names: readonly string[] = NAMES
     // What else is there is not ours.
-    if (children.every((name) => (NAMES as readonly string[]).includes(name))) await t.remove(this.base)
+    const others = children.some((name) => !names.includes(name))
+    const paths = children.filter((name) => names.includes(name)).map((name) => `${this.base}/${name}`)
+    await Promise.all((others ? paths : [this.base]).map((path) => t.remove(path)))
   }
 
   /**

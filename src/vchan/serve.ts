@@ -34,56 +34,88 @@ export async function serveLink(parts: DomainParts, options: CheckedServe): Prom
   const [store, events, grants] = await Promise.all([parts.store(), parts.events(), parts.grants()])
   Vigil.of(parts).hear(events, grants)
   const self = await store.domid({ signal })
-  const meeting = new Rendezvous(store, absolute(options.path, await store.domainPath(self, { signal })))
+  const meeting = new Rendezvous(store, absolute(options.path, self))
   // Before a port is bound: it could be the one that stale keys name.
   await meeting.clear(signal)
   const orders = chooseOrders(options.receiveBytes, options.sendBytes)
-  const channel = await events.bindUnbound(domid)
-  let grant: Grant | undefined
+  const pages = 1 + pagesOf(orders.left) + pagesOf(orders.right)
+  const [channel, grant] = await Promise.allSettled([
+    events.bindUnbound(domid),
+    grants.share({ domid, pages, writable: true, signal }),
+  ])
+  if (channel.status === 'rejected')
+    return undo(channel.reason, grant.status === 'fulfilled' ? grant.value.unshare() : undefined)
+  if (grant.status === 'rejected') return undo(grant.reason, channel.value.close())
+  const offer = new Offer(options, meeting, channel.value, grant.value, orders)
   try {
-    const pages = 1 + pagesOf(orders.left) + pagesOf(orders.right)
-    grant = await grants.share({ domid, pages, writable: true, signal })
+    await offer.publish(self)
+    await offer.taken()
+    return new ServerLink(offer)
+  } catch (error) {
+    return undo(error, offer.end())
+  }
+}
+
+/** What a client may connect to. */
+class Offer {
+  readonly domid: number
+  readonly orders: Orders
+  readonly channel: EventChannel
+  readonly grant: Grant
+  readonly meeting: Rendezvous
+  readonly keys: Keys
+  readonly #signal: AbortSignal | undefined
+
+  constructor(
+    { domid, signal }: CheckedServe,
+    meeting: Rendezvous,
+    channel: EventChannel,
+    grant: Grant,
+    orders: Orders,
+  ) {
+    this.domid = domid
+    this.orders = orders
+    this.channel = channel
+    this.grant = grant
+    this.meeting = meeting
+    this.#signal = signal
     const nonce = placeOfNonce(orders) === undefined ? undefined : randomBytes(NONCE_SIZE)
     writeLayout(grant.bytes, orders, grant.refs, nonce)
-    await grant.setUnmapNotify({ clearByte: Page.serverLive, port: channel.port })
-    const keys = { ref: grant.refs[0]!, port: channel.port, nonce: nonce?.toString('hex') }
-    await publishUntilConnected(meeting, keys, { self, domid, page: grant.bytes, channel, signal })
-    return new ServerLink(options, meeting.base, channel, grant, orders)
-  } catch (error) {
-    return undo(error, grant?.unshare(), channel.close())
+    this.keys = { ref: grant.refs[0]!, port: channel.port, nonce: nonce?.toString('hex') }
   }
-}
 
-interface Offered {
-  self: number
-  domid: number
-  page: Uint8Array
-  channel: EventChannel
-  signal: AbortSignal | undefined
-}
+  async publish(self: number): Promise<void> {
+    const { channel, grant, keys, domid } = this
+    const both = await Promise.allSettled([
+      grant.setUnmapNotify({ clearByte: Page.serverLive, port: channel.port }),
+      this.meeting.publish(keys, self, domid, this.#signal),
+    ])
+    for (const one of both) if (one.status === 'rejected') throw one.reason
+  }
 
-async function publishUntilConnected(meeting: Rendezvous, keys: Keys, offered: Offered): Promise<void> {
-  const { self, domid, page, channel, signal } = offered
-  try {
-    await meeting.publish(keys, self, domid, signal)
+  /** Resolves when a client has connected. One that has come and gone is one as well, with what it has written. */
+  async taken(): Promise<void> {
+    const page = this.grant.bytes
     for (;;) {
       const live = Atomics.load(page, Page.clientLive)
-      // One that has come and gone is a connection as well, with what it has written.
-      if (live === Live.connected || live === Live.gone) break
+      if (live === Live.connected || live === Live.gone) return
       if (live !== Live.waiting || Atomics.load(page, Page.serverLive) !== Live.connected)
-        throw new GrantError(
-          'ERR_GRANTS_PROTOCOL',
-          `domain ${domid} has written nonsense to the vchan at ${meeting.base}`,
-          {
-            domid,
-          },
-        )
-      await eventOrPause(channel, LOOK, signal)
+        throw this.#nonsense()
+      await eventOrPause(this.channel, LOOK, this.#signal)
     }
-  } catch (error) {
-    return undo(error, meeting.withdraw(keys))
   }
-  await meeting.withdraw(keys)
+
+  #nonsense(): GrantError {
+    const { domid } = this
+    const path = this.meeting.base
+    const message = `the vchan for domain ${domid} at ${path}: it has written nonsense to the page`
+    return new GrantError('ERR_GRANTS_PROTOCOL', message, { domid, path })
+  }
+
+  /** The keys first: what they name is free for others then. */
+  async end(): Promise<void> {
+    await this.meeting.withdraw(this.keys).finally(() => giveBack(this.grant.unshare(), this.channel.close()))
+  }
 }
 
 class ServerLink implements Link {
@@ -92,11 +124,13 @@ class ServerLink implements Link {
   readonly end: VchanEnd
   readonly channel: EventChannel
   readonly #grant: Grant
+  /** No other client is to find them. The one that has connected need not wait for that. */
+  readonly #withdrawn: Promise<void>
 
   /** @throws GrantError ERR_GRANTS_PROTOCOL */
-  constructor({ domid }: CheckedServe, path: string, channel: EventChannel, grant: Grant, orders: Orders) {
+  constructor({ domid, meeting, keys, channel, grant, orders }: Offer) {
     this.domid = domid
-    this.path = path
+    this.path = meeting.base
     this.channel = channel
     this.#grant = grant
     const { bytes } = grant
@@ -110,6 +144,9 @@ class ServerLink implements Link {
       },
       domid,
     )
+    this.#withdrawn = meeting.withdraw(keys)
+    // A failure is release()'s to tell.
+    this.#withdrawn.catch(() => {})
   }
 
   get mapped(): boolean {
@@ -127,7 +164,7 @@ class ServerLink implements Link {
     } catch {
       // Without its channel, or with nonsense in the page, there is nothing to wait for.
     }
-    await giveBack(this.#grant.unshare(), channel.close())
+    await giveBack(this.#withdrawn, this.#grant.unshare(), channel.close())
   }
 
   /** What is taken back before that comes free late: the kernel tries again ten times a second, one page each. */

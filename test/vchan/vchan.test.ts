@@ -157,6 +157,7 @@ describe('a vchan that is being made', () => {
     const store = await ends.server.store()
     await store.write('data/vchan/5/test/other', 'mine')
     const [server, client] = await ends.pair()
+    await store.waitFor('data/vchan/5/test/ring-ref', (value) => value === undefined)
     expect(await store.list('data/vchan/5/test')).toEqual(['other'])
     server.destroy()
     await Promise.all([ended(server), ended(client)])
