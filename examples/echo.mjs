@@ -15,11 +15,7 @@ import { Vchan } from 'xen-grants/vchan'
 const real = process.argv.includes('--real')
 const [role, place] = process.env.ECHO_ROLE?.split(' ') ?? ['client']
 
-const simulated = real
-  ? undefined
-  : place
-    ? await SimulatedXen.attach(place)
-    : await SimulatedXen.create()
+const simulated = real ? undefined : place ? await SimulatedXen.attach(place) : await SimulatedXen.create()
 const xen = await Xen.open(simulated ? { on: simulated.domain(role === 'client' ? 5 : 3) } : {})
 const self = await (await xen.store()).domid()
 const [server, client] = real ? [self, self] : [3, 5]
