@@ -40,11 +40,8 @@ export class ClientLink implements Link {
       if (place === undefined) return own!.bytes as Uint8Array
       return page.subarray(place, place + 2 ** order)
     }
-    this.end = new VchanEnd(
-      'client',
-      { page, left: ring(left, layout.left), right: ring(right, layout.right) },
-      domid,
-    )
+    const memory = { page, left: ring(left, layout.left), right: ring(right, layout.right) }
+    this.end = new VchanEnd('client', memory, this)
   }
 
   get mapped(): boolean {

@@ -172,7 +172,7 @@ class Attempt {
     if (now?.ref !== keys.ref || now.port !== keys.port || now.nonce !== keys.nonce)
       throw new NotYet('its keys have changed while they were read')
     if (Atomics.load(page, Page.serverLive) !== Live.connected) throw new NotYet('the server has closed it')
-    const layout = readLayout(page, domid, keys.ref, maxOrder)
+    const layout = readLayout(page, { domid, path: this.#meeting.base }, keys.ref, maxOrder)
     const place = placeOfNonce(layout)
     if (keys.nonce !== undefined && place !== undefined) {
       const found = hex(page.subarray(place, place + NONCE_SIZE))

@@ -142,7 +142,7 @@ class ServerLink implements Link {
         left: bytes.subarray(left, left + 2 ** orders.left),
         right: bytes.subarray(right, right + 2 ** orders.right),
       },
-      domid,
+      this,
     )
     this.#withdrawn = meeting.withdraw(keys)
     // A failure is release()'s to tell.

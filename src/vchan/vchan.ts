@@ -65,7 +65,7 @@ export class Vchan extends Duplex {
       notify,
       later: () => this.#later(),
     })
-    this.#outflow = new Outflow(end, notify)
+    this.#outflow = new Outflow(end, { notify, later: () => this.#later() })
     this.#watched = {
       domid,
       look: () => this.#look(),
