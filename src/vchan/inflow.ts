@@ -39,11 +39,15 @@ export class Inflow {
 
   /** Takes what is wanted and there. Then the other end knows that it is to say when more is. @throws GrantError ERR_GRANTS_PROTOCOL */
   read(): void {
-    // Who takes a chunk may ask for the next one at once.
+    this.#alone(() => this.#read())
+  }
+
+  /** Who takes a chunk may ask for the next one at once. */
+  #alone(work: () => void): void {
     if (this.#reading) return
     this.#reading = true
     try {
-      this.#read()
+      work()
     } finally {
       this.#reading = false
     }
@@ -64,7 +68,9 @@ export class Inflow {
       } else {
         const count = Math.min(ready, CHUNK_BYTES)
         turn.spend(count)
-        this.#wanted = this.#push(count)
+        // By what is asked for meanwhile it is wanted as well.
+        this.#wanted = false
+        if (this.#push(count)) this.#wanted = true
         // A writer that waits is woken by the first byte it gets room for: little room would make for little writes.
         if (reader.unpublished >= reader.size / 2) this.#publish()
       }
@@ -78,6 +84,10 @@ export class Inflow {
    * @throws GrantError ERR_GRANTS_PROTOCOL
    */
   drain(): void {
+    this.#alone(() => this.#drain())
+  }
+
+  #drain(): void {
     for (let ready = this.#end.reader.ready(); ready > 0 && !this.#stopped; ) {
       const count = Math.min(ready, CHUNK_BYTES)
       this.#push(count)
