@@ -108,9 +108,9 @@ class Offer {
       // Zeros in its place look like a client that has gone.
       this.#mustBeShared()
       const live = Atomics.load(page, Page.clientLive)
-      if (live === Live.connected || live === Live.gone) return
-      if (live !== Live.waiting || Atomics.load(page, Page.serverLive) !== Live.connected)
+      if (live > Live.waiting || Atomics.load(page, Page.serverLive) !== Live.connected)
         throw this.#nonsense()
+      if (live !== Live.waiting) return
       await eventOrPause(this.channel, LOOK, this.#signal)
     }
   }
