@@ -147,7 +147,7 @@ export class ClientCore implements GrantSource {
           reject(closedError())
           return
         }
-        const refs = [...values.subarray(at + 4, at + count)]
+        const refs = [...values.slice(at + 4, at + count)]
         const facts = { id, domid: values[at + 1]!, writable: values[at + 3] === 1, refs, owner: false }
         // Here, before the next message is looked at: it may say that the grant has been taken back by force.
         resolve(new Grant(new GrantWork({ ...facts, buffer: buffers[values[at]!]! }, this.#context)))

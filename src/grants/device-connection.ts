@@ -17,17 +17,15 @@ import {
 /** Who waits for the answer to a request. Exactly one of its methods is called, once. */
 export interface Pending {
   /** The answer is `count` of the values from `at`, see `Op`; they are to be read now. */
-  answered(values: Float64Array, at: number, count: number, buffers: readonly SharedArrayBuffer[]): void
+  answered(values: readonly number[], at: number, count: number, buffers: readonly SharedArrayBuffer[]): void
   failed(error: unknown): void
 }
 
 export interface ConnectionEvents {
-  onEvent(event: Exclude<SessionEvent, { type: 'reply' }>): void
+  onEvent(event: SessionEvent): void
   /** The device worker is gone, or this connection has been closed by the other side. */
   onLost(error: GrantError): void
 }
-
-const NOTHING = new Float64Array(0)
 
 /** Stands for the welcome among the pending requests, which are numbered from 1. */
 const WELCOME = 0
@@ -55,9 +53,9 @@ export class Connection {
   constructor(port: MessagePort, events: ConnectionEvents) {
     this.#port = port
     port.postMessage('hello' satisfies SessionMessage)
-    port.on('message', (event: SessionEvent) => {
-      if (event.type === 'reply') {
-        this.#settle(event.reply)
+    port.on('message', (event: Reply | SessionEvent) => {
+      if (Array.isArray(event)) {
+        this.#settle(event)
         return
       }
       if (event.type === 'welcome') {
@@ -81,10 +79,10 @@ export class Connection {
   }
 
   /** @returns the values of the answer, see `Op` */
-  request(op: number, a: number, b = 0, c = 0, d = 0): Promise<Float64Array> {
+  request(op: number, a: number, b = 0, c = 0, d = 0): Promise<readonly number[]> {
     return new Promise((resolve, reject) => {
-      const answered = (values: Float64Array, at: number, count: number): void =>
-        resolve(count === 0 ? NOTHING : values.slice(at, at + count))
+      const answered = (values: readonly number[], at: number, count: number): void =>
+        resolve(values.slice(at, at + count))
       this.send({ answered, failed: reject }, op, a, b, c, d)
     })
   }
@@ -158,12 +156,12 @@ export class Connection {
     this.#outbox = []
     const step = MAX_BATCH * RequestField.stride
     for (let at = 0; at < outbox.length; at += step) {
-      const batch = new Float64Array(outbox.length <= step ? outbox : outbox.slice(at, at + step))
+      const batch = outbox.length <= step ? outbox : outbox.slice(at, at + step)
       this.#port.postMessage(batch satisfies SessionMessage)
     }
   }
 
-  #settle({ done, buffers, failed }: Reply): void {
+  #settle([done, buffers, failed]: Reply): void {
     for (let at = 0; at < done.length; ) {
       const id = done[at]!
       const count = done[at + 1]!

@@ -4,9 +4,10 @@ import type { ErrorEnvelope } from '../threads/envelope.js'
 import type { Outcome, ThreadData } from '../threads/thread-messages.js'
 
 /**
- * Everything that crosses threads. Hot messages are flat numbers: cloning an array of objects costs ten times more.
+ * Everything that crosses threads. Hot messages are flat arrays of numbers: cloning an array of objects costs ten times more,
+ * and a typed array, which brings an ArrayBuffer along, twice as much for a single request.
  *
- * A request is {@link RequestField.stride} numbers in a Float64Array; a batch is any number of them in a row. Answers
+ * A request is {@link RequestField.stride} numbers; a batch is any number of them in a row, in one array. Answers
  * come back the same way, in any order. All values are safe integers.
  */
 export const RequestField = { requestId: 0, op: 1, a: 2, b: 3, c: 4, d: 5, stride: 6 } as const
@@ -38,13 +39,11 @@ export const ShareFlag = { writable: 1, wait: 2, status: 4 } as const
 
 export const UnshareFlag = { force: 1, fireNotify: 2 } as const
 
-/** Answers. Each in `done`: request id, number of values, the values. Failures travel beside them, as envelopes. */
-export interface Reply {
-  done: Float64Array
-  /** Memory of grants. An answer that brings one has its position here as its first value. */
-  buffers: SharedArrayBuffer[]
-  failed: FailedRequest[]
-}
+/**
+ * Answers. Each in `done`: request id, number of values, the values. `buffers` is the memory of grants: an answer that brings
+ * one has its position there as its first value. Failures travel beside them, as envelopes.
+ */
+export type Reply = [done: number[], buffers: SharedArrayBuffer[], failed: FailedRequest[]]
 
 export interface FailedRequest {
   requestId: number
@@ -55,18 +54,17 @@ export interface FailedRequest {
  * From a client to the device worker, on its own port: first 'hello', then batches. `calls` is a port for comlink, with
  * {@link DeviceCalls} behind it.
  */
-export type SessionMessage = 'hello' | Float64Array | { calls: MessagePort }
+export type SessionMessage = 'hello' | number[] | { calls: MessagePort }
 
 /** What a client may call on the device worker, through comlink. */
 export interface DeviceCalls {
   stats(): Outcome<DeviceStats>
 }
 
-/** From the device worker to a client, on the same port: what is told of a grant comes after the answer that brought it. */
+/** From the device worker to a client, beside the replies and on the same port: what is told of a grant comes after the answer that brought it. */
 export type SessionEvent =
   /** The first event: the session is open. */
   | { type: 'welcome'; server: string; maxQueue: number; deviceThread: number; serverThread: number }
-  | { type: 'reply'; reply: Reply }
   /** Zero pages have taken the place of this grant's, and the lease is gone. */
   | { type: 'revoked'; id: number }
   /** The owner, this client, is asked to unshare. */

@@ -48,7 +48,12 @@ export class PendingShare implements Pending {
     this.#takeBack = signal && onAbort(signal, () => this.#abort(signal.reason))
   }
 
-  answered(values: Float64Array, at: number, count: number, buffers: readonly SharedArrayBuffer[]): void {
+  answered(
+    values: readonly number[],
+    at: number,
+    count: number,
+    buffers: readonly SharedArrayBuffer[],
+  ): void {
     const { domid, pages, writable } = this.#options
     const { context } = this.#sharer
     const id = values[at + 1]!

@@ -145,10 +145,15 @@ export class Transactions {
   }
 }
 
-/** xenstored may tell of a conflict already when something is asked. */
+/**
+ * xenstored may tell of a conflict already when something is asked: C's with EIO, when a node below one that the transaction has
+ * read was removed outside before the transaction removes the whole.
+ */
+const CONFLICTS = new Set(['EAGAIN', 'EIO'])
+
 function ownConflict(error: unknown): XenStoreError | undefined {
   const conflict =
-    error instanceof XenStoreError && error.code === 'EAGAIN' && error.transaction !== undefined
+    error instanceof XenStoreError && CONFLICTS.has(error.code) && error.transaction !== undefined
   return conflict ? error : undefined
 }
 

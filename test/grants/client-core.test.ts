@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { GrantError } from '../../src/errors.js'
 import { FillerPool } from '../../src/fill/pool.js'
 import { ClientCore } from '../../src/grants/client-core.js'
-import { Op, type SessionEvent, type SessionMessage } from '../../src/grants/grant-messages.js'
+import { Op, type Reply, type SessionEvent, type SessionMessage } from '../../src/grants/grant-messages.js'
 import { openPort } from '../../src/grants/session-port.js'
 
 const { handedOver } = vi.hoisted(() => ({ handedOver: [] as SharedArrayBuffer[][] }))
@@ -47,10 +47,10 @@ class FakeWorker {
     port.on('message', (message: SessionMessage) => {
       if (message === 'hello')
         this.say({ type: 'welcome', server: 's', maxQueue: 100, deviceThread: 0, serverThread: 2 ** 30 })
-      else if (!(message instanceof Float64Array)) this.#serve(message.calls)
+      else if (!Array.isArray(message)) this.#serve(message.calls)
       else {
         this.batches.push(message.length / 6)
-        for (let at = 0; at < message.length; at += 6) this.#take([...message.subarray(at, at + 6)])
+        for (let at = 0; at < message.length; at += 6) this.#take(message.slice(at, at + 6))
       }
     })
   }
@@ -60,7 +60,7 @@ class FakeWorker {
     Comlink.expose({ stats: () => ({ value: { grants: this.#grants } }) }, port as Comlink.Endpoint)
   }
 
-  say(event: SessionEvent): void {
+  say(event: Reply | SessionEvent): void {
     this.#port.postMessage(event)
   }
 
@@ -89,10 +89,7 @@ class FakeWorker {
     }
     const answer = values[op] ?? []
     if (op === Op.share) this.#grants++
-    this.say({
-      type: 'reply',
-      reply: { done: Float64Array.from([id, answer.length, ...answer]), buffers, failed: [] },
-    })
+    this.say([[id, answer.length, ...answer], buffers, []])
   }
 }
 

@@ -38,7 +38,7 @@ function setUp(owner = true) {
     failedToEnd: (error) => log.push(`failed ${(error as GrantError).code ?? error}`),
     ended: () => log.push('ended'),
   })
-  const answer = (): void => requests.shift()!.pending.answered(new Float64Array(), 0, 0, [])
+  const answer = (): void => requests.shift()!.pending.answered([], 0, 0, [])
   const refuse = (code: string): void => requests.shift()!.pending.failed(new GrantError(code, code))
   return { unsharing, requests, log, inFlight, answer, refuse }
 }

@@ -42,7 +42,7 @@ export class ActorClient {
     this.#actor = actor
     this.session = actor.connect(
       (event) => {
-        if (event.type === 'reply') this.#take(event.reply)
+        if (Array.isArray(event)) this.#take(event)
         else this.#hear(event)
       },
       () => {},
@@ -66,7 +66,7 @@ export class ActorClient {
 
   /** Sends what has been asked; what becomes of it is seen after a {@link turn}. */
   submit(): void {
-    this.#actor.submit(this.session, Float64Array.from(this.#batch))
+    this.#actor.submit(this.session, this.#batch)
     this.#batch = []
   }
 
@@ -101,9 +101,9 @@ export class ActorClient {
     this.events.push(event)
   }
 
-  #take({ done, buffers, failed }: Reply): void {
+  #take([done, buffers, failed]: Reply): void {
     for (let at = 0; at < done.length; at += 2 + done[at + 1]!) {
-      const values = [...done.subarray(at + 2, at + 2 + done[at + 1]!)]
+      const values = done.slice(at + 2, at + 2 + done[at + 1]!)
       // Of a grant: where its buffer is, then its id.
       const grant = this.#shares.has(done[at]!)
       if (grant) this.buffers.set(values[1]!, buffers[values[0]!]!)

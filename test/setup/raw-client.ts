@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
-import { Op, type SessionEvent } from '../../dist/src/grants/grant-messages.js'
+import { Op, type Reply, type SessionEvent } from '../../dist/src/grants/grant-messages.js'
 
 /** What the device worker answered to one request. */
 export type Answer = 'ok' | string
@@ -22,9 +22,9 @@ export class RawClient {
     // By which our clients know a port of the server's.
     receiveMessageOnPort(port)
     this.closed = once(port, 'close')
-    port.on('message', (event: SessionEvent) => {
-      if (event.type !== 'reply') return
-      const { done, failed } = event.reply
+    port.on('message', (event: Reply | SessionEvent) => {
+      if (!Array.isArray(event)) return
+      const [done, , failed] = event
       for (let at = 0; at < done.length; at += 2 + done[at + 1]!) this.#answers.set(done[at]!, 'ok')
       for (const { requestId, error } of failed) this.#answers.set(requestId, codeOf(error))
       this.#answered()
@@ -50,7 +50,7 @@ export class RawClient {
   /** @returns what became of each request, by its number; of those that wait, nothing */
   async submit(numbers: readonly number[]): Promise<Map<number, Answer>> {
     this.#answers.clear()
-    this.port.postMessage(Float64Array.from(numbers))
+    this.port.postMessage([...numbers])
     // The first is answered in the turn of the last of them, the second in a later one: by then all answers are out.
     for (let i = 0; i < 2; i++) await this.#cancelNothing()
     return this.#answers
@@ -58,7 +58,7 @@ export class RawClient {
 
   async #cancelNothing(): Promise<void> {
     const id = this.#next++
-    this.port.postMessage(Float64Array.of(id, Op.cancel, 0, 0, 0, 0))
+    this.port.postMessage([id, Op.cancel, 0, 0, 0, 0])
     while (!this.#answers.delete(id))
       await new Promise<void>((resolve) => {
         this.#answered = resolve

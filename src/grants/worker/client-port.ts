@@ -65,7 +65,7 @@ export function serveClient(actor: DeviceActor, port: MessagePort, claimed = ():
 
 function begin(actor: DeviceActor, port: MessagePort): ClientSession {
   const session = actor.connect(
-    (event) => port.postMessage(event),
+    (message) => port.postMessage(message),
     // Not before the answers that are on their way: closing does not wait for those still to be posted.
     () => setImmediate(() => port.close()),
   )
@@ -74,9 +74,9 @@ function begin(actor: DeviceActor, port: MessagePort): ClientSession {
   return session
 }
 
-/** Memory that another thread could still change or lengthen is none: what has been checked must stay so. */
-function isBatch(value: unknown): value is Float64Array {
-  if (!(value instanceof Float64Array) || value.buffer instanceof SharedArrayBuffer) return false
+/** Whether it has the length of one: each request is checked when it is decoded. */
+function isBatch(value: unknown): value is number[] {
+  if (!Array.isArray(value)) return false
   const requests = value.length / RequestField.stride
   return Number.isInteger(requests) && requests <= MAX_BATCH
 }

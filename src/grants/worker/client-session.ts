@@ -1,5 +1,5 @@
 import { toEnvelope } from '../../threads/envelope.js'
-import type { FailedRequest, SessionEvent } from '../grant-messages.js'
+import type { FailedRequest, Reply, SessionEvent } from '../grant-messages.js'
 
 /** Answers that go out before the turn is over: by then the client's thread has something to do while this one goes on. */
 const PART = 128
@@ -15,14 +15,14 @@ export class ClientSession {
   #buffers: SharedArrayBuffer[] = []
   #failed: FailedRequest[] = []
   #answers = 0
-  readonly #post: (event: SessionEvent) => void
+  readonly #post: (message: Reply | SessionEvent) => void
 
   /**
    * @param post delivers to the client; never throws, also when the client is gone
    * @param hangUp closes the line to it
    */
   constructor(
-    post: (event: SessionEvent) => void,
+    post: (message: Reply | SessionEvent) => void,
     readonly hangUp: () => void,
   ) {
     this.#post = post
@@ -54,11 +54,11 @@ export class ClientSession {
 
   flush(): void {
     if (this.#answers === 0) return
-    const reply = { done: new Float64Array(this.#done), buffers: this.#buffers, failed: this.#failed }
+    const reply: Reply = [this.#done, this.#buffers, this.#failed]
     this.#done = []
     this.#buffers = []
     this.#failed = []
     this.#answers = 0
-    this.#post({ type: 'reply', reply })
+    this.#post(reply)
   }
 }

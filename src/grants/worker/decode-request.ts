@@ -51,13 +51,19 @@ function smallest(op: number, argument: number): number {
  * @param at where the request begins, see `RequestField`
  * @throws GrantError ERR_GRANTS_PROTOCOL
  */
-export function decodeRequest(session: ClientSession, numbers: Float64Array, at: number): Request {
+export function decodeRequest(session: ClientSession, numbers: readonly number[], at: number): Request {
   const id = numbers[at + RequestField.requestId]!
   const op = numbers[at + RequestField.op]!
   const a = numbers[at + RequestField.a]!
   const b = numbers[at + RequestField.b]!
   const c = numbers[at + RequestField.c]!
   const d = numbers[at + RequestField.d]!
+  // The array may hold anything: of what follows only the arguments are checked by their operation.
+  if (!Number.isSafeInteger(id) || !Number.isSafeInteger(op))
+    throw new GrantError(
+      'ERR_GRANTS_PROTOCOL',
+      'the number of a request, or of its operation, is not an integer',
+    )
   const max = largest[op]
   if (!max) throw new GrantError('ERR_GRANTS_PROTOCOL', `no operation has the number ${op}`)
   checkArgument(op, 0, a, max[0])

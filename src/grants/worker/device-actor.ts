@@ -3,7 +3,13 @@ import { threadId } from 'node:worker_threads'
 import { PAGE_SIZE } from '../../abi.js'
 import type { GrantDevice } from '../../drivers/gntalloc/grant-device.js'
 import { busyError, closedError, GrantError } from '../../errors.js'
-import { type BudgetOptions, type DeviceStats, RequestField, type SessionEvent } from '../grant-messages.js'
+import {
+  type BudgetOptions,
+  type DeviceStats,
+  type Reply,
+  RequestField,
+  type SessionEvent,
+} from '../grant-messages.js'
 import { Admission } from './admission.js'
 import { Budget, statusRoom, tableRoom } from './budget.js'
 import { ClientSession } from './client-session.js'
@@ -87,7 +93,7 @@ export class DeviceActor {
     }
   }
 
-  connect(post: (event: SessionEvent) => void, hangUp: () => void): ClientSession {
+  connect(post: (message: Reply | SessionEvent) => void, hangUp: () => void): ClientSession {
     const session = new ClientSession(post, hangUp)
     this.#sessions.add(session)
     const { server, serverThread, budget } = this.#options
@@ -98,13 +104,15 @@ export class DeviceActor {
   }
 
   /** Every request of the batch is answered through the session: in a turn that is to come, or when it can be. */
-  submit(session: ClientSession, numbers: Float64Array): void {
+  submit(session: ClientSession, numbers: readonly number[]): void {
     this.#batches++
     for (let at = 0; at < numbers.length; at += RequestField.stride) this.#receive(session, numbers, at)
-    this.#schedule()
+    // A lone one has nothing to wait for.
+    if (numbers.length === RequestField.stride && !this.#turnScheduled) this.#turn()
+    else this.#schedule()
   }
 
-  #receive(session: ClientSession, numbers: Float64Array, at: number): void {
+  #receive(session: ClientSession, numbers: readonly number[], at: number): void {
     try {
       const request = decodeRequest(session, numbers, at)
       this.#mustTake(request)

@@ -126,7 +126,7 @@ describe('who waits for the budget', () => {
     const { client, actor } = start({ maxPages: 1 })
     const [one, two] = [client(), client()]
     await one.share(7, 1)
-    actor.submit(two.session, Float64Array.from([9, 1, 7, 1, wait, 0, 9, 1, 7, 1, wait, 0]))
+    actor.submit(two.session, [9, 1, 7, 1, wait, 0, 9, 1, 7, 1, wait, 0])
     await turn()
     expect(two.answers.get(9)).toMatchObject({ code: 'ERR_GRANTS_PROTOCOL' })
     expect(actor.stats().waiting).toBe(1)

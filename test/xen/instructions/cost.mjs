@@ -5,8 +5,8 @@ import { GrantServer } from '../../../dist/src/index.js'
 
 const TOGETHER = 64
 const ROUNDS = 40
-/** Until V8 has compiled what counts. */
-const WARM_UP = 200
+/** Shares until V8 has compiled what counts. */
+const WARM_UP = 200 * TOGETHER
 /** What a page may cost, in thousands of instructions: one of 64 at once, touched, and one alone. libxengnttab takes 31 and 35. */
 const MOST = { together: 115, alone: 260 }
 /** Share of the client thread's time that V8 may spend collecting garbage, in a loop of 64 at once. */
@@ -36,7 +36,7 @@ function median(values) {
 
 async function measure(t, count, most) {
   const server = await GrantServer.open({ headroom: 0 })
-  for (let i = 0; i < WARM_UP; i++) await round(server, count)
+  for (let i = 0; i < WARM_UP / count; i++) await round(server, count)
   const rounds = []
   for (let i = 0; i < ROUNDS; i++) rounds.push(await round(server, count))
   await server.close()
@@ -67,7 +67,7 @@ export default {
       timeoutMs: 300_000,
       async run(t) {
         const server = await GrantServer.open({ headroom: 0 })
-        for (let i = 0; i < WARM_UP; i++) await round(server, TOGETHER)
+        for (let i = 0; i < WARM_UP / TOGETHER; i++) await round(server, TOGETHER)
         let collecting = 0
         const observer = new PerformanceObserver((list) => {
           for (const { duration } of list.getEntries()) collecting += duration

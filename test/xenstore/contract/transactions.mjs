@@ -79,6 +79,22 @@ export default {
       },
     },
     {
+      name: 'a node that is removed outside, below what the transaction removes, is a conflict and no error',
+      async run({ store, root, open }) {
+        const other = await open()
+        await store.write(`${root}/d/a`, '1')
+        await store.write(`${root}/d/b`, '2')
+        let attempts = 0
+        await store.transaction(async (t) => {
+          const names = await t.list(`${root}/d`)
+          if (attempts++ === 0) await other.remove(`${root}/d/a`)
+          assert.deepEqual(names, attempts === 1 ? ['a', 'b'] : ['b'])
+          await t.remove(`${root}/d`)
+        })
+        assert.deepEqual([attempts, await store.exists(`${root}/d`)], [2, false])
+      },
+    },
+    {
       name: 'clients in contention lose no update, and all get through',
       timeoutMs: 120_000,
       async run({ store, root, open, effort }) {
