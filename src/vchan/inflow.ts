@@ -102,11 +102,6 @@ export class Inflow {
     return this.#consumer.push(chunk)
   }
 
-  /** Whether its consumer is being given a chunk. */
-  get reading(): boolean {
-    return this.#reading
-  }
-
   /** The memory is not touched any more. */
   stop(): void {
     this.#stopped = true

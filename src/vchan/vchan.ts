@@ -156,10 +156,11 @@ export class Vchan extends Duplex {
   /** @internal */
   override _final(callback: Callback): void {
     this.#final = callback
-    if (this.#released) this.#conclude()
-    // Called by who is being given a chunk: the next ones come after that.
-    else if (this.#inflow.reading) this.#later()
-    else this.#look()
+    // By who is being given a chunk, perhaps: other listeners are to have that before the next.
+    queueMicrotask(() => {
+      if (this.#released) this.#conclude()
+      else this.#look()
+    })
   }
 
   /** @internal */

@@ -265,6 +265,21 @@ describe.each(['server', 'client'] as const)('a %s whose peer', (role) => {
     await ended(real)
   })
 
+  it('goes while we write fails that write, after what it has written', async () => {
+    const [real, peer] = await against(role)
+    const heard: string[] = []
+    real.on('data', (chunk) => heard.push(String(chunk))).on('end', () => heard.push('end'))
+    real.on('error', () => {})
+    const written = new Promise((resolve) => real.write(Buffer.alloc(1 << 20), resolve))
+    peer.write('tail')
+    peer.poke(peer.live, Live.gone)
+    expect(await written).toMatchObject({ code: 'EPIPE', domid: refusal.domid, path: BASE })
+    expect(heard).toEqual(['tail', 'end'])
+    expect(real.errored).toMatchObject({ code: 'EPIPE' })
+    await peer.close()
+    await ended(real)
+  })
+
   it('writes over the whole page', async () => {
     const [real, peer] = await against(role)
     peer.page.fill(0xff)
