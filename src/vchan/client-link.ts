@@ -3,7 +3,7 @@ import type { EventChannel } from '../events/event-channel.js'
 import type { MappedGrant } from '../mapping/mapped-grant.js'
 import { VchanEnd } from './end.js'
 import { type Orders, placeInPage } from './layout.js'
-import { giveBack, type Link } from './link.js'
+import { giveBack, type Link, lossOf } from './link.js'
 
 interface Mapped {
   domid: number
@@ -40,33 +40,27 @@ export class ClientLink implements Link {
       if (place === undefined) return own!.bytes as Uint8Array
       return page.subarray(place, place + 2 ** order)
     }
-    this.end = new VchanEnd(
-      'client',
-      { page, left: ring(left, layout.left), right: ring(right, layout.right) },
-      domid,
-    )
+    const memory = { page, left: ring(left, layout.left), right: ring(right, layout.right) }
+    this.end = new VchanEnd('client', memory, this)
   }
 
-  get mapped(): boolean {
-    return this.#control.bytes.length > 0
+  get lost(): Error | undefined {
+    return this.#rings.map(lossOf).find((loss) => loss) ?? lossOf(this.#control)
   }
 
   /** In the order of libxenvchan: when the server sees that this end is closed, its rings are free. */
   async release(): Promise<void> {
     const { end, channel } = this
-    const rings = Promise.allSettled(this.#rings.map((ring) => ring.unmap()))
-    const unmapped = await rings
-    if (this.mapped) end.markClosed()
-    await giveBack(this.#control.unmap(), ...unmapped.map(settled))
+    const rings = this.#rings.map((ring) => ring.unmap())
+    await Promise.allSettled(rings)
+    if (!lossOf(this.#control)) end.markClosed()
+    const control = this.#control.unmap()
+    await Promise.allSettled([control])
     try {
       channel.notify()
     } catch {
       // Closed already, with the channels of this domain. The kernel has notified as well.
     }
-    await giveBack(channel.close())
+    await giveBack(...rings, control, channel.close())
   }
-}
-
-function settled(result: PromiseSettledResult<void>): Promise<void> {
-  return result.status === 'rejected' ? Promise.reject(result.reason) : Promise.resolve()
 }

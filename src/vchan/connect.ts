@@ -3,6 +3,7 @@ import { pause, untilAborted } from '../abort.js'
 import { GrantError } from '../errors.js'
 import type { EventChannel } from '../events/event-channel.js'
 import type { MappedGrant } from '../mapping/mapped-grant.js'
+import { XenStoreError } from '../xenstore/store-error.js'
 import type { StoreWatch } from '../xenstore/watch-stream.js'
 import { ClientLink } from './client-link.js'
 import { type Layout, Live, NONCE_SIZE, Notify, Page, placeOfNonce, readLayout } from './layout.js'
@@ -100,13 +101,25 @@ class Attempt {
   /** @returns what is missing, if it may come */
   async run(): Promise<ClientLink | string> {
     try {
-      const keys = await this.#meeting.read(this.#signal)
+      const keys = await this.#keys()
       if (!keys) return `there are no keys for this domain`
-      checkKeys(keys, this.#options.domid, this.#meeting.base)
       return await this.#bind(keys)
     } catch (error) {
       if (error instanceof NotYet) return error.message
       throw error
+    }
+  }
+
+  async #keys(): Promise<Keys | undefined> {
+    const { domid } = this.#options
+    const { base } = this.#meeting
+    try {
+      const keys = await this.#meeting.read(this.#signal)
+      if (keys) checkKeys(keys, domid, base)
+      return keys
+    } catch (error) {
+      if (!(error instanceof XenStoreError) || error.code !== 'ERR_GRANTS_PROTOCOL') throw error
+      throw noKeys(domid, base, error.message, error)
     }
   }
 
@@ -149,7 +162,15 @@ class Attempt {
         rings.push(ring)
         return ring
       }
-      const [left, right] = await Promise.all([map(layout.leftRefs, true), map(layout.rightRefs, false)])
+      const [left, right] = await Promise.all([
+        map(layout.leftRefs, true),
+        map(layout.rightRefs, false),
+      ]).catch((error: unknown) => {
+        throw passing(
+          error,
+          'a page of its rings cannot be mapped: the server is gone, or has not granted it',
+        )
+      })
       this.#signal.throwIfAborted()
       const link = new ClientLink({ domid, path: this.#meeting.base, channel, control, left, right, layout })
       // Not before: it would tell the server of a client that has come and gone, which may be another's server.
@@ -167,12 +188,18 @@ class Attempt {
   /** Whether this is the page that the keys mean, and what it says. */
   async #inspect(keys: Keys, page: Uint8Array): Promise<Layout> {
     const { domid, maxOrder } = this.#options
+    const path = this.#meeting.base
     // The keys were read one by one, and a server may have been replaced meanwhile.
-    const now = await this.#meeting.read(this.#signal)
+    const now = await this.#keys()
     if (now?.ref !== keys.ref || now.port !== keys.port || now.nonce !== keys.nonce)
       throw new NotYet('its keys have changed while they were read')
-    if (Atomics.load(page, Page.serverLive) !== Live.connected) throw new NotYet('the server has closed it')
-    const layout = readLayout(page, domid, keys.ref, maxOrder)
+    const live = Atomics.load(page, Page.serverLive)
+    if (live === Live.gone) throw new NotYet('the server has closed it')
+    if (live !== Live.connected) {
+      const message = `the server of domain ${domid} at ${path} says of itself that it is ${live}`
+      throw new GrantError('ERR_GRANTS_PROTOCOL', message, { domid, path })
+    }
+    const layout = readLayout(page, { domid, path }, keys.ref, maxOrder)
     const place = placeOfNonce(layout)
     if (keys.nonce !== undefined && place !== undefined) {
       const found = hex(page.subarray(place, place + NONCE_SIZE))
@@ -194,12 +221,16 @@ function hex(bytes: Uint8Array): string {
   return Array.from(bytes.slice(), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
-/** @throws XenStoreError ERR_GRANTS_PROTOCOL */
+/** @throws GrantError ERR_GRANTS_PROTOCOL */
 function checkKeys({ ref, port }: Keys, domid: number, base: string): void {
   const possible = (value: number): boolean => value > 0 && value <= 0xffff_ffff
   if (possible(ref) && possible(port)) return
-  const message = `what domain ${domid} has at ${base} are no keys of a vchan: ring-ref ${ref}, event-channel ${port}`
-  throw new GrantError('ERR_GRANTS_PROTOCOL', message, { domid, path: base })
+  throw noKeys(domid, base, `ring-ref ${ref}, event-channel ${port}`)
+}
+
+function noKeys(domid: number, base: string, what: string, cause?: unknown): GrantError {
+  const message = `what domain ${domid} has at ${base} are no keys of a vchan: ${what}`
+  return new GrantError('ERR_GRANTS_PROTOCOL', message, { domid, path: base, cause })
 }
 
 /** What of a server that is gone, or taken, or not there yet. */

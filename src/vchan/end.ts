@@ -1,6 +1,6 @@
 import { GrantError } from '../errors.js'
 import { Live, Page } from './layout.js'
-import { RingReader, RingWriter } from './ring.js'
+import { type Peer, RingReader, RingWriter } from './ring.js'
 
 export type Role = 'server' | 'client'
 
@@ -16,7 +16,7 @@ export class VchanEnd {
   readonly reader: RingReader
   readonly writer: RingWriter
   readonly #page: Uint8Array
-  readonly #domid: number
+  readonly #peer: Peer
   readonly #ownLive: number
   readonly #peerLive: number
   /** Bits that the other end sets and this one clears. */
@@ -24,17 +24,18 @@ export class VchanEnd {
   readonly #asked: number
 
   /** @throws GrantError ERR_GRANTS_PROTOCOL when the indexes are impossible */
-  constructor(role: Role, { page, left, right }: EndMemory, domid: number) {
+  constructor(role: Role, { page, left, right }: EndMemory, peer: Peer) {
     const server = role === 'server'
     this.#page = page
-    this.#domid = domid
+    this.#peer = peer
     this.#ownLive = server ? Page.serverLive : Page.clientLive
     this.#peerLive = server ? Page.clientLive : Page.serverLive
     this.#owed = server ? Page.serverNotify : Page.clientNotify
     this.#asked = server ? Page.clientNotify : Page.serverNotify
     const words = new Uint32Array(page.buffer, page.byteOffset, Page.grants / 4)
-    const leftRing = { bytes: left, words, prod: Page.leftProd / 4, cons: Page.leftCons / 4, domid }
-    const rightRing = { bytes: right, words, prod: Page.rightProd / 4, cons: Page.rightCons / 4, domid }
+    const { domid, path } = peer
+    const leftRing = { bytes: left, words, prod: Page.leftProd / 4, cons: Page.leftCons / 4, domid, path }
+    const rightRing = { bytes: right, words, prod: Page.rightProd / 4, cons: Page.rightCons / 4, domid, path }
     this.reader = new RingReader(server ? leftRing : rightRing)
     this.writer = new RingWriter(server ? rightRing : leftRing)
   }
@@ -62,13 +63,9 @@ export class VchanEnd {
     const live = Atomics.load(this.#page, this.#peerLive)
     if (live === Live.connected) return false
     if (live === Live.gone) return true
-    throw new GrantError(
-      'ERR_GRANTS_PROTOCOL',
-      `domain ${this.#domid} says of its end of a vchan that it is ${live}`,
-      {
-        domid: this.#domid,
-      },
-    )
+    const { domid, path } = this.#peer
+    const message = `domain ${domid} says of its end of the vchan at ${path} that it is ${live}`
+    throw new GrantError('ERR_GRANTS_PROTOCOL', message, { domid, path })
   }
 
   /** Whether the page still says that this end is open. Otherwise it has been taken away, or the other end writes nonsense. */

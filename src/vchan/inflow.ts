@@ -1,9 +1,8 @@
 import type { Buffer } from 'node:buffer'
 import type { VchanEnd } from './end.js'
 import { Notify } from './layout.js'
+import { Turn } from './turn.js'
 
-/** The most that one look takes out of a ring before others of this thread have their turn. */
-const TURN_BYTES = 1 << 20
 /** The most that one chunk has. */
 export const CHUNK_BYTES = 64 << 10
 
@@ -40,11 +39,15 @@ export class Inflow {
 
   /** Takes what is wanted and there. Then the other end knows that it is to say when more is. @throws GrantError ERR_GRANTS_PROTOCOL */
   read(): void {
-    // Who takes a chunk may ask for the next one at once.
+    this.#alone(() => this.#read())
+  }
+
+  /** Who takes a chunk may ask for the next one at once. */
+  #alone(work: () => void): void {
     if (this.#reading) return
     this.#reading = true
     try {
-      this.#read()
+      work()
     } finally {
       this.#reading = false
     }
@@ -52,20 +55,22 @@ export class Inflow {
 
   #read(): void {
     const { reader } = this.#end
-    let left = TURN_BYTES
+    const turn = new Turn()
     while (this.#wanted && !this.#stopped) {
       const ready = reader.ready()
       if (ready === 0) {
         this.#publish()
         this.#end.ask(Notify.written)
         if (reader.ready() === 0) return
-      } else if (left <= 0) {
+      } else if (turn.over) {
         this.#consumer.later()
         break
       } else {
         const count = Math.min(ready, CHUNK_BYTES)
-        left -= count
-        this.#wanted = this.#push(count)
+        turn.spend(count)
+        // By what is asked for meanwhile it is wanted as well.
+        this.#wanted = false
+        if (this.#push(count)) this.#wanted = true
         // A writer that waits is woken by the first byte it gets room for: little room would make for little writes.
         if (reader.unpublished >= reader.size / 2) this.#publish()
       }
@@ -74,14 +79,20 @@ export class Inflow {
   }
 
   /**
-   * All that is left, wanted or not: the other end has gone, or this one is about to. That is one ring at most, since no room is
-   * given back meanwhile.
+   * All that is there, wanted or not: the other end has gone, or this one is about to. What is written from now on is not
+   * waited for.
    * @throws GrantError ERR_GRANTS_PROTOCOL
    */
   drain(): void {
-    const { reader } = this.#end
-    for (let ready = reader.ready(); ready > 0 && !this.#stopped; ready = reader.ready())
-      this.#push(Math.min(ready, CHUNK_BYTES))
+    this.#alone(() => this.#drain())
+  }
+
+  #drain(): void {
+    for (let ready = this.#end.reader.ready(); ready > 0 && !this.#stopped; ) {
+      const count = Math.min(ready, CHUNK_BYTES)
+      this.#push(count)
+      ready -= count
+    }
     this.#publish()
   }
 

@@ -1,5 +1,6 @@
 import { PAGE_SIZE } from '../abi.js'
 import { GrantError } from '../errors.js'
+import type { Peer } from './ring.js'
 
 /**
  * The shared page of a vchan, as of Xen's `public/io/libxenvchan.h`. Little-endian, as every machine is that Xen and Node run
@@ -106,21 +107,15 @@ export function writeLayout(
  * @param maxOrder the largest ring to be mapped
  * @throws GrantError ERR_GRANTS_PROTOCOL
  */
-export function readLayout(page: Uint8Array, domid: number, ref: number, maxOrder: number): Layout {
+export function readLayout(page: Uint8Array, { domid, path }: Peer, ref: number, maxOrder: number): Layout {
   const copy = page.slice(0, PAGE_SIZE)
   const view = new DataView(copy.buffer)
   const left = view.getUint16(Page.leftOrder, true)
   const right = view.getUint16(Page.rightOrder, true)
   const refuse = (what: string): never => {
     const rings = `left of order ${left}, right of order ${right}`
-    throw new GrantError(
-      'ERR_GRANTS_PROTOCOL',
-      `the vchan of domain ${domid} at reference ${ref} ${what} (${rings})`,
-      {
-        domid,
-        ref,
-      },
-    )
+    const message = `the vchan of domain ${domid} at ${path}, reference ${ref}, ${what} (${rings})`
+    throw new GrantError('ERR_GRANTS_PROTOCOL', message, { domid, path, ref })
   }
   for (const order of [left, right]) {
     if (order < SMALL_ORDER || order > MAX_ORDER)

@@ -1,5 +1,6 @@
 import { GrantError } from '../errors.js'
 import type { EventChannel } from '../events/event-channel.js'
+import type { SharedPages } from '../pages/shared-pages.js'
 import { XenStoreError } from '../xenstore/store-error.js'
 import type { VchanEnd } from './end.js'
 
@@ -10,13 +11,27 @@ export interface Link {
   readonly path: string
   readonly end: VchanEnd
   readonly channel: EventChannel
-  /** Whether its pages are still those that were shared or mapped. */
-  readonly mapped: boolean
+  /** Why its pages are not those any more that were shared or mapped, if so. */
+  readonly lost: Error | undefined
   /**
    * Tells the other end, and gives back everything. Once.
    * @param peerDead it cannot hold anything any more: its domain is gone
    */
   release(peerDead: boolean): Promise<void>
+}
+
+/**
+ * Why pages are not there any more: their device has been closed, or its worker has died. It is so before zero pages take
+ * their place, which must not be taken for what the peer has written.
+ */
+export function lossOf(pages: SharedPages<{ readonly length: number }>): Error | undefined {
+  if (pages.bytes.length > 0) return undefined
+  try {
+    pages.read({ start: 0, end: 0 })
+    return undefined
+  } catch (error) {
+    return error as Error
+  }
 }
 
 /** What has gone with its owner needs no giving back. */

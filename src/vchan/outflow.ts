@@ -1,12 +1,21 @@
 import type { VchanEnd } from './end.js'
 import { Notify } from './layout.js'
+import { Turn } from './turn.js'
 
 export type Callback = (error?: Error | null) => void
+
+/** Who is told of what has been written. */
+export interface Producer {
+  /** The other end wants to be woken. */
+  notify(): void
+  /** Calls `fill` again, in a turn of its own. */
+  later(): void
+}
 
 /** From one writer at a time to the ring. */
 export class Outflow {
   readonly #end: VchanEnd
-  readonly #notify: () => void
+  readonly #producer: Producer
   #chunks: readonly Uint8Array[] = []
   /** Which is next, and where in it. */
   #index = 0
@@ -15,10 +24,9 @@ export class Outflow {
   /** Bytes put into the ring. */
   bytes = 0
 
-  /** @param notify the other end wants to be woken */
-  constructor(end: VchanEnd, notify: () => void) {
+  constructor(end: VchanEnd, producer: Producer) {
     this.#end = end
-    this.#notify = notify
+    this.#producer = producer
   }
 
   /** @param callback called by {@link fill} when all of it is in the ring */
@@ -33,12 +41,19 @@ export class Outflow {
   fill(): void {
     if (!this.#callback) return
     const { writer } = this.#end
+    const turn = new Turn()
     for (;;) {
+      const before = this.bytes
       const done = this.#put()
-      if (writer.publish() && this.#end.owes(Notify.written)) this.#notify()
+      if (writer.publish() && this.#end.owes(Notify.written)) this.#producer.notify()
       if (done) break
       this.#end.ask(Notify.read)
       if (writer.space() === 0) return
+      turn.spend(this.bytes - before)
+      if (turn.over) {
+        this.#producer.later()
+        return
+      }
     }
     this.giveUp()?.()
   }

@@ -59,7 +59,7 @@ export class Rendezvous {
   /** Removes the keys unless a newer server has replaced them. */
   async withdraw(keys: Keys): Promise<void> {
     await this.#store.transaction(async (t) => {
-      const found = await readKeys(t, this.base).catch(whenUnreadable)
+      const found = await readKeys(t, this.base).catch(notOurs)
       if (found?.ref === keys.ref && found.port === keys.port && found.nonce === keys.nonce)
         await this.#remove(t)
     })
@@ -97,6 +97,12 @@ async function readKeys(view: StoreView, base: string, signal?: AbortSignal): Pr
     view.readText(`${base}/${NAMES[2]}`, { signal }).catch(whenUnreadable),
   ])
   return { ref, port, nonce }
+}
+
+/** What is no number at all is not what was published. */
+function notOurs(error: unknown): undefined {
+  if (error instanceof XenStoreError && error.code === 'ERR_GRANTS_PROTOCOL') return undefined
+  return whenUnreadable(error)
 }
 
 /** xenstored hides from a guest that a node is absent where the guest may not read the one above. */

@@ -2,11 +2,18 @@ import { Buffer } from 'node:buffer'
 import { GrantError } from '../errors.js'
 import { copyInto } from '../memory/copy-bytes.js'
 
+/** The other end, for errors. */
+export interface Peer {
+  readonly domid: number
+  /** Of the keys, absolute. */
+  readonly path: string
+}
+
 /**
  * One direction of a vchan: bytes in a circle, and two indexes that run freely through 32 bits. Each belongs to the end that
  * moves it, which keeps it to itself and only publishes it: what the other end writes over it is never read back.
  */
-export interface RingMemory {
+export interface RingMemory extends Peer {
   /** A power of two. */
   bytes: Uint8Array
   /** The shared page as 32-bit words. */
@@ -14,8 +21,6 @@ export interface RingMemory {
   /** Where among them the indexes are. */
   prod: number
   cons: number
-  /** Of the other end, for errors. */
-  domid: number
 }
 
 /** The end that fills a ring. */
@@ -141,11 +146,16 @@ export class RingReader {
   }
 }
 
-function impossible({ domid, bytes }: RingMemory, what: string, prod: number, cons: number): GrantError {
+function impossible(
+  { domid, path, bytes }: RingMemory,
+  what: string,
+  prod: number,
+  cons: number,
+): GrantError {
   const indexes = `prod ${prod}, cons ${cons}`
   return new GrantError(
     'ERR_GRANTS_PROTOCOL',
-    `domain ${domid} ${what} a vchan's ring of ${bytes.length} bytes what cannot be: ${indexes}`,
-    { domid },
+    `domain ${domid} ${what} a ring of ${bytes.length} bytes of the vchan at ${path} what cannot be: ${indexes}`,
+    { domid, path },
   )
 }

@@ -1,3 +1,4 @@
+import type { Buffer } from 'node:buffer'
 import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { PAGE_SIZE } from '../abi.js'
@@ -17,7 +18,7 @@ import {
   placeOfNonce,
   writeLayout,
 } from './layout.js'
-import { giveBack, type Link, undo } from './link.js'
+import { giveBack, type Link, lossOf, undo } from './link.js'
 import { absolute, type CheckedServe } from './options.js'
 import { type Keys, Rendezvous } from './rendezvous.js'
 import { type DomainParts, Vigil } from './vigil.js'
@@ -48,6 +49,7 @@ export async function serveLink(parts: DomainParts, options: CheckedServe): Prom
   if (grant.status === 'rejected') return undo(grant.reason, channel.value.close())
   const offer = new Offer(options, meeting, channel.value, grant.value, orders)
   try {
+    offer.prepare()
     await offer.publish(self)
     await offer.taken()
     return new ServerLink(offer)
@@ -64,6 +66,7 @@ class Offer {
   readonly grant: Grant
   readonly meeting: Rendezvous
   readonly keys: Keys
+  readonly #nonce: Buffer | undefined
   readonly #signal: AbortSignal | undefined
 
   constructor(
@@ -79,9 +82,14 @@ class Offer {
     this.grant = grant
     this.meeting = meeting
     this.#signal = signal
-    const nonce = placeOfNonce(orders) === undefined ? undefined : randomBytes(NONCE_SIZE)
-    writeLayout(grant.bytes, orders, grant.refs, nonce)
-    this.keys = { ref: grant.refs[0]!, port: channel.port, nonce: nonce?.toString('hex') }
+    this.#nonce = placeOfNonce(orders) === undefined ? undefined : randomBytes(NONCE_SIZE)
+    this.keys = { ref: grant.refs[0]!, port: channel.port, nonce: this.#nonce?.toString('hex') }
+  }
+
+  /** @throws why the pages are gone */
+  prepare(): void {
+    this.#mustBeShared()
+    writeLayout(this.grant.bytes, this.orders, this.grant.refs, this.#nonce)
   }
 
   async publish(self: number): Promise<void> {
@@ -97,12 +105,19 @@ class Offer {
   async taken(): Promise<void> {
     const page = this.grant.bytes
     for (;;) {
+      // Zeros in its place look like a client that has gone.
+      this.#mustBeShared()
       const live = Atomics.load(page, Page.clientLive)
-      if (live === Live.connected || live === Live.gone) return
-      if (live !== Live.waiting || Atomics.load(page, Page.serverLive) !== Live.connected)
+      if (live > Live.waiting || Atomics.load(page, Page.serverLive) !== Live.connected)
         throw this.#nonsense()
+      if (live !== Live.waiting) return
       await eventOrPause(this.channel, LOOK, this.#signal)
     }
+  }
+
+  #mustBeShared(): void {
+    const loss = lossOf(this.grant)
+    if (loss) throw loss
   }
 
   #nonsense(): GrantError {
@@ -142,21 +157,21 @@ class ServerLink implements Link {
         left: bytes.subarray(left, left + 2 ** orders.left),
         right: bytes.subarray(right, right + 2 ** orders.right),
       },
-      domid,
+      this,
     )
     this.#withdrawn = meeting.withdraw(keys)
     // A failure is release()'s to tell.
     this.#withdrawn.catch(() => {})
   }
 
-  get mapped(): boolean {
-    return this.#grant.bytes.length > 0
+  get lost(): Error | undefined {
+    return lossOf(this.#grant)
   }
 
   async release(peerDead: boolean): Promise<void> {
     const { end, channel } = this
     try {
-      if (this.mapped) {
+      if (!this.lost) {
         end.markClosed()
         channel.notify()
         if (!peerDead) await this.#clientUnmaps()

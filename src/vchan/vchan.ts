@@ -2,7 +2,7 @@ import type { Buffer } from 'node:buffer'
 import { Duplex } from 'node:stream'
 import { clearTimeout, setImmediate, setTimeout } from 'node:timers'
 import { type InspectOptionsStylized, inspect } from 'node:util'
-import { diedError, GrantError } from '../errors.js'
+import { GrantError } from '../errors.js'
 import { inLine } from '../inspect.js'
 import { connectLink } from './connect.js'
 import { CHUNK_BYTES, Inflow } from './inflow.js'
@@ -14,8 +14,8 @@ import { type DomainParts, Vigil, type Watched } from './vigil.js'
 
 /** How long a write that has failed waits for the reader of what the other end wrote before it went, in milliseconds. */
 const TAIL_GRACE = 1000
-/** How long the death of a worker may take to be known here, in milliseconds. */
-const DEATH_GRACE = 250
+/** How long the end of a device may take to be known here, in milliseconds. */
+const LOSS_GRACE = 250
 
 /**
  * One end of a vchan: a stream of bytes to and from a program in another domain, of this library or on libxenvchan.
@@ -45,7 +45,10 @@ export class Vchan extends Duplex {
   /** Bytes that the other end has left in the ring. */
   #unread = 0
   #released: Promise<void> | undefined
+  /** Tells who waits that nothing more can be written. */
+  #refuse: (() => void) | undefined
   #grace: NodeJS.Timeout | undefined
+  #suspicion: NodeJS.Timeout | undefined
 
   /** @internal */
   constructor(link: Link, vigil: Vigil) {
@@ -65,7 +68,7 @@ export class Vchan extends Duplex {
       notify,
       later: () => this.#later(),
     })
-    this.#outflow = new Outflow(end, notify)
+    this.#outflow = new Outflow(end, { notify, later: () => this.#later() })
     this.#watched = {
       domid,
       look: () => this.#look(),
@@ -75,6 +78,8 @@ export class Vchan extends Duplex {
     vigil.add(this.#watched)
     channel.on('event', this.#woken)
     channel.once('close', this.#channelLost)
+    // It may have been closed before.
+    channel.wait().catch((error: Error) => this.#lose(error))
     // What was there before anybody listened.
     this.#later()
   }
@@ -144,20 +149,24 @@ export class Vchan extends Duplex {
 
   #write(chunks: readonly Buffer[], callback: Callback): void {
     this.#outflow.begin(chunks, callback)
-    if (this.#released) this.#failWrite()
+    if (this.#released) this.#conclude()
     else this.#guarded(() => this.#outflow.fill())
   }
 
   /** @internal */
   override _final(callback: Callback): void {
     this.#final = callback
-    if (this.#released) this.#endFinal()
-    else this.#look()
+    // By who is being given a chunk, perhaps: other listeners are to have that before the next.
+    queueMicrotask(() => {
+      if (this.#released) this.#conclude()
+      else this.#look()
+    })
   }
 
   /** @internal */
   override _destroy(error: Error | null, callback: Callback): void {
-    clearTimeout(this.#grace)
+    clearTimeout(this.#suspicion)
+    this.#refuse?.()
     this.#outflow.giveUp()?.(error ?? this.#error('ERR_GRANTS_CLOSED', 'closed before all was written'))
     this.#leave(false).then(
       () => callback(error),
@@ -178,34 +187,50 @@ export class Vchan extends Duplex {
 
   /** The owner of the channel has died or been closed. */
   readonly #channelLost = (): void => {
-    this.#link.channel.wait().catch((error: Error) => this.#fail(error, false))
+    this.#link.channel.wait().catch((error: Error) => this.#lose(error))
+  }
+
+  #lose(error: Error): void {
+    if (!this.#released) this.#fail(error, false)
   }
 
   /** Everything that may have happened since the last time. Too often does no harm. */
   #look(): void {
     if (this.#released) return
     this.#guarded(() => {
-      const { end } = this.#link
-      if (!end.intact) return this.#suspect()
       // Before the rings: see peerGone().
-      this.#peerGone ||= end.peerGone()
+      this.#peerGone ||= this.#link.end.peerGone()
       if (this.#peerGone) return this.#finish()
       this.#inflow.read()
-      if (this.#released) return
-      this.#outflow.fill()
-      if (this.#final && this.#outflow.allTaken()) this.#finish()
+      if (!this.#released) this.#outflow.fill()
+      if (!this.#released && this.#final && this.#outflow.allTaken()) this.#finish()
     })
   }
 
   /** What the other end does wrong ends the stream, and not the program. */
   #guarded(work: () => void): void {
+    const { lost, end } = this.#link
+    if (lost) {
+      this.#lose(lost)
+      return
+    }
     try {
-      work()
+      if (end.intact) work()
+      else this.#suspect()
     } catch (error) {
+      if (!(error instanceof GrantError)) this.#thrown(error)
       // Zeros in place of indexes are no fault of the other end.
-      if (this.#link.end.intact) this.#fail(error as Error, false)
+      else if (end.intact) this.#lose(error)
       else this.#suspect()
     }
+  }
+
+  /** By a listener: that is not the stream's to swallow, nor its end. */
+  #thrown(error: unknown): void {
+    queueMicrotask(() => {
+      throw error
+    })
+    this.#later()
   }
 
   /** In a turn of its own. */
@@ -231,28 +256,33 @@ export class Vchan extends Duplex {
     // What giving back fails with is told when the stream is destroyed.
     this.#leave(false).catch(() => {})
     this.push(null)
-    this.#endFinal()
-    this.#failWrite()
+    this.#conclude()
   }
 
-  #endFinal(): void {
+  /** Tells who waits for a write or for the end. */
+  #conclude(): void {
+    const write = this.#outflow.giveUp()
     const final = this.#final
     this.#final = undefined
-    final?.(this.#unread > 0 ? this.#error('ECONNRESET', `closed with ${this.#unread} bytes unread`) : null)
+    const unread = this.#unread
+    if (write) this.#refuseAfterTail(write, 'EPIPE', 'closed before all was written')
+    else if (final && unread > 0)
+      this.#refuseAfterTail(final, 'ECONNRESET', `closed with ${unread} bytes unread`)
+    else final?.()
   }
 
   /** Not before what the other end has written is read, if somebody reads: an error would throw it away. */
-  #failWrite(): void {
-    const callback = this.#outflow.giveUp()
-    if (!callback) return
-    const fail = (): void => {
+  #refuseAfterTail(callback: Callback, code: string, what: string): void {
+    const refuse = (): void => {
       clearTimeout(this.#grace)
-      this.off('end', fail)
-      callback(this.#error('EPIPE', 'closed before all was written'))
+      this.off('end', refuse)
+      this.#refuse = undefined
+      callback(this.#error(code, what))
     }
-    this.once('end', fail)
-    this.#grace = setTimeout(fail, TAIL_GRACE)
-    if (this.readableEnded || this.destroyed) fail()
+    this.#refuse = refuse
+    this.once('end', refuse)
+    this.#grace = setTimeout(refuse, TAIL_GRACE)
+    if (this.readableEnded || this.destroyed) refuse()
   }
 
   /**
@@ -260,10 +290,10 @@ export class Vchan extends Duplex {
    * little later; or the other end has overwritten it.
    */
   #suspect(): void {
-    this.#grace ??= setTimeout(() => {
+    this.#suspicion ??= setTimeout(() => {
       const meddled = this.#error('ERR_GRANTS_PROTOCOL', 'it has overwritten what is not its own')
-      this.#fail(this.#link.mapped ? meddled : diedError(), false)
-    }, DEATH_GRACE)
+      this.#lose(this.#link.lost ?? meddled)
+    }, LOSS_GRACE)
   }
 
   #error(code: string, what: string): GrantError {

@@ -73,7 +73,9 @@ export class Vigil implements Dependent {
       this.#heard.add(part)
       part.on('error', (error: Error) => {
         if (part.listenerCount('error') === 1) process.emitWarning(error)
+        this.#lookAtAll()
       })
+      part.on('close', () => this.#lookAtAll())
     }
   }
 
@@ -120,8 +122,12 @@ export class Vigil implements Dependent {
     await Promise.allSettled([...this.#watched].map((one) => one.close()))
   }
 
-  async #look(): Promise<void> {
+  #lookAtAll(): void {
     for (const watched of [...this.#watched]) watched.look()
+  }
+
+  async #look(): Promise<void> {
+    this.#lookAtAll()
     if (this.#asking) return
     this.#asking = true
     try {

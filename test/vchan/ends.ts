@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { afterEach, beforeEach } from 'vitest'
@@ -6,10 +5,10 @@ import { Xen } from 'xen-grants'
 import type { SimulatedXen } from 'xen-grants/simulated'
 import { type ServeOptions, Vchan } from 'xen-grants/vchan'
 
-/** Resolves when a stream is over and has given everything back. */
+/** Resolves when a stream is over and has given everything back, whatever it ended with. */
 export async function ended(stream: Duplex): Promise<void> {
   stream.resume()
-  if (!stream.closed) await once(stream, 'close')
+  if (!stream.closed) await new Promise((resolve) => stream.once('close', resolve))
 }
 
 /** Why a stream is over. */

@@ -9,6 +9,7 @@ import {
 } from '../../src/vchan/layout.js'
 
 const MAX = 20
+const peer = { domid: 7, path: '/x' }
 
 function page(orders: { left: number; right: number }, refs: number[] = []): Uint8Array {
   const bytes = new Uint8Array(new SharedArrayBuffer(4096))
@@ -37,7 +38,7 @@ describe('the rings of a vchan', () => {
 
   it('are found again by who maps the page', () => {
     const refs = Array.from({ length: 3 }, (_, i) => 100 + i)
-    expect(readLayout(page({ left: 13, right: 12 }, refs), 7, 1, MAX)).toEqual({
+    expect(readLayout(page({ left: 13, right: 12 }, refs), peer, 1, MAX)).toEqual({
       left: 13,
       right: 12,
       leftRefs: [100, 101],
@@ -64,8 +65,8 @@ describe('the rings of a vchan', () => {
 })
 
 describe('a page that a client maps is refused', () => {
-  const refusal = (bytes: Uint8Array, maxOrder = MAX) => expect(() => readLayout(bytes, 7, 1, maxOrder))
-  const protocol = expect.objectContaining({ code: 'ERR_GRANTS_PROTOCOL', domid: 7, ref: 1 })
+  const refusal = (bytes: Uint8Array, maxOrder = MAX) => expect(() => readLayout(bytes, peer, 1, maxOrder))
+  const protocol = expect.objectContaining({ code: 'ERR_GRANTS_PROTOCOL', domid: 7, path: '/x', ref: 1 })
 
   it.each([
     [9, 12],
@@ -95,7 +96,7 @@ describe('a page that a client maps is refused', () => {
   it('with a ring larger than the caller allows', () => {
     const bytes = page({ left: 13, right: 12 }, [9, 10, 11])
     refusal(bytes, 12).toThrow(/maxRingBytes/)
-    expect(readLayout(bytes, 7, 1, 13).left).toBe(13)
+    expect(readLayout(bytes, peer, 1, 13).left).toBe(13)
   })
 
   it.each([
