@@ -161,7 +161,7 @@ export class Connection {
     }
   }
 
-  #settle([done, buffers, failed]: Reply): void {
+  #settle([done, buffers = [], failed = []]: Reply): void {
     for (let at = 0; at < done.length; ) {
       const id = done[at]!
       const count = done[at + 1]!

@@ -43,7 +43,7 @@ export const UnshareFlag = { force: 1, fireNotify: 2 } as const
  * Answers. Each in `done`: request id, number of values, the values. `buffers` is the memory of grants: an answer that brings
  * one has its position there as its first value. Failures travel beside them, as envelopes.
  */
-export type Reply = [done: number[], buffers: SharedArrayBuffer[], failed: FailedRequest[]]
+export type Reply = [done: number[], buffers?: SharedArrayBuffer[], failed?: FailedRequest[]]
 
 export interface FailedRequest {
   requestId: number

@@ -101,7 +101,7 @@ export class ActorClient {
     this.events.push(event)
   }
 
-  #take([done, buffers, failed]: Reply): void {
+  #take([done, buffers = [], failed = []]: Reply): void {
     for (let at = 0; at < done.length; at += 2 + done[at + 1]!) {
       const values = done.slice(at + 2, at + 2 + done[at + 1]!)
       // Of a grant: where its buffer is, then its id.

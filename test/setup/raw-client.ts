@@ -24,7 +24,7 @@ export class RawClient {
     this.closed = once(port, 'close')
     port.on('message', (event: Reply | SessionEvent) => {
       if (!Array.isArray(event)) return
-      const [done, , failed] = event
+      const [done, , failed = []] = event
       for (let at = 0; at < done.length; at += 2 + done[at + 1]!) this.#answers.set(done[at]!, 'ok')
       for (const { requestId, error } of failed) this.#answers.set(requestId, codeOf(error))
       this.#answered()

@@ -54,7 +54,13 @@ export class ClientSession {
 
   flush(): void {
     if (this.#answers === 0) return
-    const reply: Reply = [this.#done, this.#buffers, this.#failed]
+    // Each array more has to be cloned as well, and most answers need only the first.
+    const reply: Reply =
+      this.#failed.length > 0
+        ? [this.#done, this.#buffers, this.#failed]
+        : this.#buffers.length > 0
+          ? [this.#done, this.#buffers]
+          : [this.#done]
     this.#done = []
     this.#buffers = []
     this.#failed = []
