@@ -11,6 +11,7 @@ const benchmarks = [
   'memory',
   'busy-main',
   'xenstore',
+  'events',
 ]
 const only = process.argv.slice(2)
 let failed = 0

@@ -205,6 +205,10 @@ class Attempt {
       const found = hex(page.subarray(place, place + NONCE_SIZE))
       if (found !== keys.nonce)
         throw new NotYet('its keys are those of a server that is gone, and lead to another')
+      // One that is quick has come and gone before the server has looked: what is in the rings is not ours. On libxenvchan
+      // servers serve one client after the other so.
+      if (Atomics.load(page, Page.clientLive) !== Live.waiting)
+        throw new NotYet('another client has used it, and the server has not yet noticed')
     }
     return layout
   }

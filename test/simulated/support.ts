@@ -11,6 +11,7 @@ import {
 import { eventDescriptor } from '../../dist/src/drivers/evtchn/event-device.js'
 import { type DeviceModule, deviceDescriptor } from '../../dist/src/drivers/gntalloc/grant-device.js'
 import { type MapDeviceModule, mapDescriptor } from '../../dist/src/drivers/gntdev/map-device.js'
+import type { EventMemory } from '../../dist/src/simulated/kernel/event-memory.js'
 import { Kernel, type KernelOptions } from '../../dist/src/simulated/kernel/kernel.js'
 import { type AddressedGrants, type AddressedMaps, addressed } from '../contract/addressed.mjs'
 import { EventEnd } from '../contract/event-end.mjs'
@@ -22,7 +23,9 @@ export const CLEAR_BYTE = 1
 export const SEND_EVENT = 2
 
 /** A kernel without files or sockets, and what it did to memory, in order. */
-export function makeKernel(options: Partial<KernelOptions> & { memoryPages?: number } = {}): {
+export function makeKernel(
+  options: Partial<KernelOptions> & { memoryPages?: number; events?: EventMemory } = {},
+): {
   kernel: Kernel
   memory: string[]
 } {
@@ -47,6 +50,7 @@ export function makeKernel(options: Partial<KernelOptions> & { memoryPages?: num
       },
       write: (frame, offset, bytes) => memory.push(`write ${frame}+${offset} ${[...bytes].join()}`),
     },
+    options.events,
   )
   return { kernel, memory }
 }

@@ -5,7 +5,7 @@ import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { type DomainParts, Vchan } from 'xen-grants/vchan'
 import type { RequestOptions } from 'xen-grants/xenstore'
-import { Live, Page } from '../../src/vchan/layout.js'
+import { Live, Page, placeOfNonce } from '../../src/vchan/layout.js'
 import { rejection } from '../setup/xen.js'
 import { ended } from './ends.js'
 import { type RawPeer, type RawServerOptions, rawClient, rawServer, writeKeys } from './raw-peer.js'
@@ -452,6 +452,28 @@ describe('a client whose server', () => {
       code: 'ETIMEDOUT',
       message: expect.stringContaining('are those of a server that is gone'),
     })
+  })
+
+  it('has served another client already, which it has not noticed yet', async () => {
+    const id = 'ab'.repeat(16)
+    const used = (live: number) =>
+      offered({
+        keys: ({ ref, port }) => ({ 'ring-ref': `${ref}`, 'event-channel': `${port}`, id }),
+        change: (page) => {
+          page.set(Buffer.from(id, 'hex'), placeOfNonce({ left: 12, right: 12 })!)
+          page[Page.clientLive] = live
+        },
+      })
+    for (const live of [Live.gone, Live.connected]) {
+      const server = await used(live)
+      expect(await rejection(looked())).toMatchObject({
+        code: 'ETIMEDOUT',
+        message: expect.stringContaining('another client has used it'),
+      })
+      await server.close()
+    }
+    await used(Live.waiting)
+    ends.keep(await looked())
   })
 
   it('is replaced while its keys are read: both are of the same one', async () => {

@@ -1,13 +1,13 @@
 import type { EvtchnProtocol } from '../wire/evtchn-protocol.js'
-import { type Handlers, Later, nothing } from './handler.js'
+import { type Handlers, nothing } from './handler.js'
 
 export const evtchnHandlers: Handlers<EvtchnProtocol> = {
   'evtchn.open': {
     arity: 1,
-    run: ({ kernel, ioctlDelay }, session, args) => ({
-      file: kernel.evtchn.open(session, ...args),
-      ioctlDelay,
-    }),
+    run({ kernel, ioctlDelay }, session, args) {
+      const file = kernel.evtchn.open(session, ...args)
+      return { file, ioctlDelay, place: kernel.evtchn.placeOf(session, file) }
+    },
   },
   'evtchn.join': {
     arity: 1,
@@ -42,7 +42,7 @@ export const evtchnHandlers: Handlers<EvtchnProtocol> = {
   },
   'evtchn.read': {
     arity: 1,
-    run: ({ kernel }, session, args) => ({ numbers: Uint32Array.from(kernel.evtchn.read(session, ...args)) }),
+    run: ({ kernel }, session, args) => nothing(kernel.evtchn.read(session, ...args)),
   },
   'evtchn.unmask': {
     arity: 1,
@@ -51,10 +51,6 @@ export const evtchnHandlers: Handlers<EvtchnProtocol> = {
   'evtchn.reset': {
     arity: 1,
     run: ({ kernel }, session, args) => nothing(kernel.evtchn.reset(session, ...args)),
-  },
-  'evtchn.wait': {
-    arity: 1,
-    run: ({ kernel }, session, [file]) => new Later((done) => kernel.evtchn.wait(session, file, done)),
   },
   'evtchn.close': {
     arity: 1,

@@ -9,6 +9,7 @@ import { Kernel, type KernelOptions } from '../kernel/kernel.js'
 import { Decoder, encode, errorToWire } from '../wire/codec.js'
 import { files, memoryFiles, type ReplyHead } from '../wire/protocol.js'
 import { answer } from './dispatch.js'
+import { SharedEventMemory } from './event-memory-file.js'
 import { Faults } from './faults.js'
 import type { Machine } from './handler.js'
 import { MemoryFile } from './memory-file.js'
@@ -29,9 +30,10 @@ export async function startHost({ path, ioctlDelay, freeInterval, ...options }: 
   const { granted, ...others } = memoryFiles
   const memory = new MemoryFile(join(path, granted))
   for (const name of Object.values(others)) linkSync(join(path, granted), join(path, name))
-  const kernel = new Kernel(options, memory)
+  const events = new SharedEventMemory(path)
+  const kernel = new Kernel(options, memory, events)
   const stores = new StoreSockets(kernel, path)
-  const machine: Machine = { kernel, ioctlDelay, faults: new Faults(), stores }
+  const machine: Machine = { kernel, ioctlDelay, faults: new Faults(events.order), stores }
 
   // Like the kernel's timer, it runs only while there is something to free.
   let timer: NodeJS.Timeout | undefined

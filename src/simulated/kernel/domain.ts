@@ -1,5 +1,6 @@
 import type { DomainState } from './domain-state.js'
 import { type ChannelDirectory, EventChannels } from './event-channels.js'
+import type { EventFiles } from './event-files.js'
 import { EvtchnDriver } from './evtchn.js'
 import type { FramePool, PageMemory } from './frames.js'
 import { GntallocDriver, type GntallocOptions } from './gntalloc.js'
@@ -17,6 +18,7 @@ export interface DomainOptions extends GntallocOptions {
 export interface Hardware {
   readonly memory: PageMemory
   readonly frames: FramePool
+  readonly events: EventFiles
 }
 
 /** One domain: what Xen keeps for it, and the drivers of its kernel. */
@@ -31,14 +33,14 @@ export class Domain implements DomainState {
 
   constructor(
     domid: number,
-    { memory, frames }: Hardware,
+    { memory, frames, events }: Hardware,
     others: TableDirectory & ChannelDirectory,
     options: DomainOptions,
   ) {
     this.domid = domid
     this.table = new GrantTable(options.tableCapacity, frames)
     this.channels = new EventChannels(domid)
-    this.evtchn = new EvtchnDriver(this.channels, others)
+    this.evtchn = new EvtchnDriver(this.channels, others, events)
     this.gntalloc = new GntallocDriver(this, this.table, this.channels, { memory, frames }, options)
     this.gntdev = new GntdevDriver(this, others, this.channels, memory, options.paravirtualised)
   }

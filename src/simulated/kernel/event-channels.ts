@@ -76,10 +76,7 @@ export class EventChannels {
 
   #close(port: Port): void {
     this.#ports.delete(port.number)
-    if (port.peer === undefined) return
-    // Xen leaves the other end as if it had just been bound for this domain.
-    port.peer.peer = undefined
-    port.peer.remoteDomid = port.domid
-    port.peer = undefined
+    port.detach()
+    port.disconnect()
   }
 }

@@ -18,10 +18,15 @@ export class EvtchnCalls {
     this.#handles = handles
   }
 
-  /** @throws GrantError ESRCH */
+  /** @throws GrantError ESRCH, ENFILE, ENOMEM */
   open(session: Session, domid: number): number {
     const domain = this.#domains.running(domid, `opening the event channel device of domain ${domid}`)
     return this.#handles.enter(session.files, domain.evtchn.open())
+  }
+
+  /** Where its ports are in the table of all. */
+  placeOf(session: Session, handle: number): number {
+    return session.eventFile(handle).place
   }
 
   /** A file of whatever session, for another half of the same program. */
@@ -73,11 +78,6 @@ export class EvtchnCalls {
     session.eventFile(handle).unmask(ports)
   }
 
-  /** Calls `wake` when there is something to read. */
-  wait(session: Session, handle: number, wake: () => void): void {
-    session.eventFile(handle).wait(wake)
-  }
-
   reset(session: Session, handle: number): void {
     session.eventFile(handle).reset()
   }
@@ -85,13 +85,14 @@ export class EvtchnCalls {
   /** For a session that has joined the file: it only lets go of it. */
   close(session: Session, handle: number): void {
     if (session.joined.delete(handle)) return
-    this.release(session.eventFile(handle))
+    const file = session.eventFile(handle)
+    this.#driverOf(file).close(file)
     session.files.delete(handle)
   }
 
-  /** A file has lost its last descriptor. */
+  /** A file has lost its last descriptor with the end of its program. */
   release(file: EventFile): void {
-    this.#driverOf(file).close(file)
+    this.#driverOf(file).abandon(file)
   }
 
   #driverOf({ domid }: EventFile): EvtchnDriver {

@@ -2,7 +2,8 @@ import { constants } from 'node:os'
 import { DOMID_FIRST_RESERVED } from '../../abi.js'
 import { type GrantError, systemCallError } from '../../errors.js'
 import type { ChannelDirectory, EventChannels } from './event-channels.js'
-import { EventFile } from './event-file.js'
+import type { EventFile } from './event-file.js'
+import type { EventFiles } from './event-files.js'
 import type { Port } from './port.js'
 
 const { EACCES, EEXIST, EINVAL, ENOSPC, ENOTCONN, ESRCH } = constants.errno
@@ -16,14 +17,17 @@ const VIRQS = 24
 export class EvtchnDriver {
   readonly #channels: EventChannels
   readonly #others: ChannelDirectory
+  readonly #files: EventFiles
 
-  constructor(channels: EventChannels, others: ChannelDirectory) {
+  constructor(channels: EventChannels, others: ChannelDirectory, files: EventFiles) {
     this.#channels = channels
     this.#others = others
+    this.#files = files
   }
 
+  /** @throws GrantError ENFILE, ENOMEM */
   open(): EventFile {
-    return new EventFile(this.#channels.domid)
+    return this.#files.open(this.#channels.domid)
   }
 
   /** @throws GrantError EACCES, ENOSPC */
@@ -40,11 +44,10 @@ export class EvtchnDriver {
     const theirs = this.#others.channelsOf(domid)
     if (theirs === undefined) throw systemCallError(ESRCH, 'ioctl', what, { domid })
     const remote = theirs.get(remotePort)
-    if (remote === undefined || remote.peer !== undefined || remote.remoteDomid !== file.domid)
+    if (remote === undefined || remote.isConnected || remote.remoteDomid !== file.domid)
       throw failure(EINVAL, what)
     const port = this.#bind(file, domid, what)
-    port.peer = remote
-    remote.peer = port
+    port.connect(remote)
     // Xen cannot tell whether the other side has notified before anybody was there.
     port.raise()
     return port.number
@@ -80,6 +83,12 @@ export class EvtchnDriver {
     file.restrictedTo = domid
   }
 
+  /** Its program has ended without closing it. */
+  abandon(file: EventFile): void {
+    for (const port of file.ports.values()) port.finishSending()
+    this.close(file)
+  }
+
   close(file: EventFile): void {
     for (const port of [...file.ports.values()]) this.#unbind(file, port)
     file.close()
@@ -88,14 +97,14 @@ export class EvtchnDriver {
   #bind(file: EventFile, remoteDomid: number | undefined, what: string): Port {
     const port = this.#channels.add(remoteDomid)
     if (port === undefined) throw failure(ENOSPC, what)
-    port.file = file
+    port.attach(file)
     file.ports.set(port.number, port)
     return port
   }
 
   #unbind(file: EventFile, port: Port): void {
     file.ports.delete(port.number)
-    port.file = undefined
+    port.detach()
     this.#channels.release(port)
   }
 

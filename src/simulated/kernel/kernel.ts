@@ -5,6 +5,8 @@ import { count } from './count.js'
 import type { DomainOptions } from './domain.js'
 import { DomainCalls } from './domain-calls.js'
 import { Domains } from './domains.js'
+import { EventFiles } from './event-files.js'
+import { type EventMemory, localEventMemory } from './event-memory.js'
 import { EvtchnCalls } from './evtchn-calls.js'
 import { FramePool, type PageMemory } from './frames.js'
 import { GntallocCalls } from './gntalloc-calls.js'
@@ -41,12 +43,19 @@ export class Kernel {
   /** Sessions that ended with their domain, while their programs may still reach these frames. */
   readonly #held = new Map<Session, Iterable<number>>()
 
-  constructor({ freePerIteration, xenstored, ...options }: KernelOptions, memory: PageMemory) {
+  /**
+   * @param memory contents of granted pages
+   * @param events by default nothing but this kernel can notify
+   */
+  constructor(
+    { freePerIteration, xenstored, ...options }: KernelOptions,
+    memory: PageMemory,
+    events: EventMemory = localEventMemory(),
+  ) {
     this.#freePerIteration = freePerIteration
     this.#frames = new FramePool(options.tableCapacity - RESERVED_ENTRIES, memory)
-    this.domains = new Domains({ memory, frames: this.#frames }, options, (domid) =>
-      this.store.domainUsed(domid),
-    )
+    const hardware = { memory, frames: this.#frames, events: new EventFiles(events) }
+    this.domains = new Domains(hardware, options, (domid) => this.store.domainUsed(domid))
     this.store = new MachineStore(this.domains, xenstored)
     const handles = new Handles()
     this.domain = new DomainCalls(this.domains, handles)

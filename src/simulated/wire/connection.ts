@@ -18,6 +18,9 @@ export class Connection {
   readonly #background: boolean
   /** By the id of the request: the host answers in order, except what has to wait. */
   readonly #pending = new Map<number, Pending>()
+  /** Resolves when it is over, whoever has ended it. */
+  readonly ending: Promise<Error>
+  #tellEnd: (reason: Error) => void = () => {}
   #lastId = 0
   #ended: Error | undefined
 
@@ -42,6 +45,9 @@ export class Connection {
     this.#path = path
     this.#background = background
     this.#socket = socket
+    this.ending = new Promise((resolve) => {
+      this.#tellEnd = resolve
+    })
     const decoder = new Decoder()
     socket.unref()
     socket.on('data', (chunk) => {
@@ -119,5 +125,6 @@ export class Connection {
     const pending = [...this.#pending.values()]
     this.#pending.clear()
     for (const { fail } of pending) fail(reason)
+    this.#tellEnd(reason)
   }
 }

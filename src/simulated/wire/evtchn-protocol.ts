@@ -1,8 +1,10 @@
+import type { DirectCall } from './event-table.js'
 import type { Nothing, OpenedReply } from './replies.js'
 
-/** The calls of a file of evtchn. */
+/** The calls of a file of evtchn. Those that are direct calls too come here only when one of them is to fail. */
 export interface EvtchnProtocol {
-  'evtchn.open': { args: [domid: number]; result: OpenedReply }
+  /** `place` is that of its ports in the table. */
+  'evtchn.open': { args: [domid: number]; result: OpenedReply & { place: number } }
   /** Another session's file becomes this session's too, and goes with the other. To close it is to let go of it. */
   'evtchn.join': { args: [file: number]; result: OpenedReply }
   'evtchn.bindUnbound': { args: [file: number, domid: number]; result: { port: number } }
@@ -14,12 +16,11 @@ export interface EvtchnProtocol {
   'evtchn.unbind': { args: [file: number, port: number]; result: Nothing }
   'evtchn.notify': { args: [file: number, port: number]; result: Nothing }
   'evtchn.restrict': { args: [file: number, domid: number]; result: Nothing }
-  'evtchn.read': { args: [file: number]; result: { numbers: Uint32Array } }
+  /** Whether what has come through the ring can be read. */
+  'evtchn.read': { args: [file: number]; result: Nothing }
   /** The ports are in `numbers`. */
   'evtchn.unmask': { args: [file: number]; result: Nothing }
   'evtchn.reset': { args: [file: number]; result: Nothing }
-  /** Answered when the file has something to read; what is asked for meanwhile is answered earlier. */
-  'evtchn.wait': { args: [file: number]; result: Nothing }
   'evtchn.close': { args: [file: number]; result: Nothing }
 }
 
@@ -35,4 +36,4 @@ export const evtchnFaults = {
   'evtchn.read': 'read',
   'evtchn.unmask': 'write',
   'evtchn.reset': 'ioctl',
-} as const satisfies Partial<Record<keyof EvtchnProtocol, string>>
+} as const satisfies Partial<Record<keyof EvtchnProtocol, string>> & Record<DirectCall, string>

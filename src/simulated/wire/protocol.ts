@@ -71,13 +71,18 @@ export function decodeResult<K extends Call>(
 }
 
 /** Files of the directory that stands for one simulated Xen. */
-export const files = { socket: 'control.sock', owner: 'owner' } as const
+export const files = { socket: 'control.sock', owner: 'owner', events: 'events' } as const
 
 /**
  * The one file of the memory has a name, in the same directory, for each way of mapping it: the kernel's list of what a
  * process maps shows the name, so a granter's own mapping is not taken for a peer's in the same process.
  */
 export const memoryFiles = { granted: 'memory', mapped: 'memory.mapped', peers: 'memory.peers' } as const
+
+/** A named pipe for the events of each open file of evtchn: u32 ports that have fired, little-endian. */
+export function ringFile(ring: number): string {
+  return `ring-${ring}`
+}
 
 /** And the socket of its xenstored for programs of a domain. It is made when it is first asked for. */
 export function storeSocket(domid: number): string {

@@ -26,6 +26,7 @@ describe('the directory of a simulated Xen', () => {
     expect(statSync(one.path).mode & 0o777).toBe(0o700)
     expect(readdirSync(one.path).sort()).toEqual([
       'control.sock',
+      'events',
       'memory',
       'memory.mapped',
       'memory.peers',
