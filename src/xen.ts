@@ -13,6 +13,7 @@ import { inLine } from './inspect.js'
 import { GrantMapper } from './mapping/grant-mapper.js'
 import type { MapperOptions } from './mapping/mapper-options.js'
 import { type CloseOptions, checkClose } from './threads/close-options.js'
+import { type Dependent, dependents } from './threads/dependents.js'
 import { Lifecycle } from './threads/lifecycle.js'
 import type { StoreStandIn, XenStoreOptions } from './xenstore/store-options.js'
 import { XenStore } from './xenstore/xen-store.js'
@@ -58,6 +59,8 @@ export class Xen {
   readonly #options: XenOptions
   readonly #lifecycle = new Lifecycle("this domain's Xen")
   readonly #parts = new Map<string, Promise<Part>>()
+  /** @internal Vchans, which need the parts to close in order. */
+  readonly [dependents] = new Set<Dependent>()
 
   private constructor(options: XenOptions) {
     this.#options = options
@@ -132,7 +135,7 @@ export class Xen {
   }
 
   /**
-   * Closes what has been opened, grants and mapper first: they use event channels.
+   * Closes what has been opened: vchans, then grants and mapper, which use event channels.
    * @param options as for each of them
    * @throws what closing one of them threw, when all are closed
    */
@@ -145,6 +148,7 @@ export class Xen {
   }
 
   async #close(force: boolean): Promise<void> {
+    await Promise.allSettled([...this[dependents]].map((dependent) => dependent.close()))
     const first = await Promise.allSettled([
       this.#closePart('grants', force),
       this.#closePart('mapper', force),

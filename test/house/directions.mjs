@@ -8,9 +8,10 @@ import { fileURLToPath } from 'node:url'
 export const ROWS = [
   ['workers'],
   ['cli'],
-  ['index.ts', 'xenstore.ts'],
+  ['index.ts', 'vchan.ts', 'xenstore.ts'],
   ['diagnosis'],
   ['xen.ts'],
+  ['vchan'],
   // What runs in workers: imported by the entries in workers/ only.
   ['grants/worker', 'mapping/worker', 'events/worker', 'xenstore/worker'],
   ['grants'],

@@ -1,8 +1,8 @@
 import { performance } from 'node:perf_hooks'
-import { setTimeout as delay } from 'node:timers/promises'
 import { untilAborted } from '../../abort.js'
 import { GrantError } from '../../errors.js'
 import type { EventChannel } from '../../events/event-channel.js'
+import { eventOrPause } from '../../events/event-or-pause.js'
 import type { GrantOffer } from '../../pages/offer.js'
 import type { PeerState } from '../../pages/peer-status.js'
 import type { Deferred } from './deferred-pages.js'
@@ -78,19 +78,9 @@ export class PeerWatch {
     if (slot && (await this.#domainExists(slot.domid)) === false) slot.domainGone()
   }
 
-  async #change(signal: AbortSignal | undefined): Promise<void> {
-    // Not joined with the caller's by AbortSignal.any: Node 20 keeps something of each such signal.
-    const stop = new AbortController()
-    const looks: Promise<unknown>[] = [
-      delay(this.#channel ? POLL_BESIDE_CHANNEL : POLL, undefined, { signal: stop.signal }),
-    ]
-    if (this.#channel) looks.push(this.#channel.wait({ signal: stop.signal }))
-    for (const look of looks) look.catch(() => {})
-    try {
-      await untilAborted(Promise.race(looks), signal)
-    } finally {
-      stop.abort()
-    }
+  #change(signal: AbortSignal | undefined): Promise<void> {
+    const channel = this.#channel
+    return eventOrPause(channel, channel ? POLL_BESIDE_CHANNEL : POLL, signal)
   }
 
   /** The grant has been taken back. What the peer still maps is counted until it unmaps it. */

@@ -14,6 +14,9 @@ export function reloadGntalloc() {
 /** Pages of the limit that a server keeps for itself while it is open, see docs/enospc.md. */
 export const RESERVE = 4
 
+/** What its default budget leaves for status pages, at the driver's default limit. */
+export const STATUS_PAGES = 16
+
 export function limit() {
   return Number(readFileSync(LIMIT, 'utf8'))
 }

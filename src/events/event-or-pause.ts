@@ -1,0 +1,26 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { untilAborted } from '../abort.js'
+import type { EventChannel } from './event-channel.js'
+
+/**
+ * Resolves with the next event of the channel, if there is one, or after so many milliseconds. For what has to be looked at
+ * even if nobody notifies.
+ * @throws GrantError ERR_GRANTS_CLOSED when the channel is closed; the signal's reason
+ */
+export async function eventOrPause(
+  channel: EventChannel | undefined,
+  milliseconds: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  signal?.throwIfAborted()
+  // Not joined with the caller's by AbortSignal.any: Node 20 keeps something of each such signal.
+  const stop = new AbortController()
+  const looks: Promise<unknown>[] = [delay(milliseconds, undefined, { signal: stop.signal })]
+  if (channel) looks.push(channel.wait({ signal: stop.signal }))
+  for (const look of looks) look.catch(() => {})
+  try {
+    await untilAborted(Promise.race(looks), signal)
+  } finally {
+    stop.abort()
+  }
+}

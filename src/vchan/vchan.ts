@@ -1,0 +1,301 @@
+import type { Buffer } from 'node:buffer'
+import { Duplex } from 'node:stream'
+import { clearTimeout, setImmediate, setTimeout } from 'node:timers'
+import { type InspectOptionsStylized, inspect } from 'node:util'
+import { diedError, GrantError } from '../errors.js'
+import { inLine } from '../inspect.js'
+import { connectLink } from './connect.js'
+import { CHUNK_BYTES, Inflow } from './inflow.js'
+import type { Link } from './link.js'
+import { type ConnectOptions, checkConnect, checkServe, type ServeOptions } from './options.js'
+import { type Callback, Outflow } from './outflow.js'
+import { serveLink } from './serve.js'
+import { type DomainParts, Vigil, type Watched } from './vigil.js'
+
+/** How long a write that has failed waits for the reader of what the other end wrote before it went, in milliseconds. */
+const TAIL_GRACE = 1000
+/** How long the death of a worker may take to be known here, in milliseconds. */
+const DEATH_GRACE = 250
+
+/**
+ * One end of a vchan: a stream of bytes to and from a program in another domain, of this library or on libxenvchan.
+ *
+ * There is no half-open state. `end()` waits until the other end has taken every byte or is gone, and closes both directions;
+ * `destroy()` closes at once. When the other end closes or dies, what it had written is still read, then comes 'end'. A write
+ * that it does not take any more fails with EPIPE.
+ *
+ * Errors: ECONNRESET, its domain has been destroyed, or it has gone without reading all; ERR_GRANTS_PROTOCOL, it does
+ * what no end of a vchan does; ERR_GRANTS_WORKER_DIED; ERR_GRANTS_CLOSED, the Xen it was made with has been closed.
+ */
+export class Vchan extends Duplex {
+  /** Of the other end. */
+  readonly domid: number
+  /** Where in xenstore they met, absolute. */
+  readonly path: string
+  readonly #link: Link
+  readonly #vigil: Vigil
+  readonly #watched: Watched
+  readonly #inflow: Inflow
+  readonly #outflow: Outflow
+  #eventsSent = 0
+  #eventsReceived = 0
+  #final: Callback | undefined
+  #peerGone = false
+  #scheduled = false
+  /** Bytes that the other end has left in the ring. */
+  #unread = 0
+  #released: Promise<void> | undefined
+  #grace: NodeJS.Timeout | undefined
+
+  /** @internal */
+  constructor(link: Link, vigil: Vigil) {
+    const { end, channel, domid, path } = link
+    super({
+      allowHalfOpen: false,
+      readableHighWaterMark: Math.max(end.reader.size, CHUNK_BYTES),
+      writableHighWaterMark: Math.max(end.writer.size, CHUNK_BYTES),
+    })
+    this.domid = domid
+    this.path = path
+    this.#link = link
+    this.#vigil = vigil
+    const notify = (): void => this.#notify()
+    this.#inflow = new Inflow(end, {
+      push: (chunk) => this.push(chunk),
+      notify,
+      later: () => this.#later(),
+    })
+    this.#outflow = new Outflow(end, notify)
+    this.#watched = {
+      domid,
+      look: () => this.#look(),
+      domainGone: () => this.#fail(this.#error('ECONNRESET', 'the domain has been destroyed'), true),
+      close: () => this.#close(),
+    }
+    vigil.add(this.#watched)
+    channel.on('event', this.#woken)
+    channel.once('close', this.#channelLost)
+    // What was there before anybody listened.
+    this.#later()
+  }
+
+  /**
+   * Offers a vchan to one other domain, and waits until a client of it has connected. The keys in xenstore stand until
+   * then, or until `signal` aborts; those that an earlier server left under the same path are removed first.
+   *
+   * @throws what sharing pages, binding a port and writing to xenstore throws; TypeError or RangeError; the signal's reason
+   */
+  static async serve(xen: DomainParts, options: ServeOptions): Promise<Vchan> {
+    const checked = checkServe(xen, options)
+    const vigil = Vigil.of(xen)
+    const open = (stop: AbortController): Promise<Link> => serveLink(xen, { ...checked, signal: stop.signal })
+    return new Vchan(await vigil.open(checked.signal, open), vigil)
+  }
+
+  /**
+   * Connects to what another domain offers, and waits for that if it does not yet, or if another client is connected.
+   *
+   * @throws GrantError ETIMEDOUT, which says what was missing last; ERR_GRANTS_PROTOCOL: what is offered is no vchan;
+   *   what mapping grants and binding ports throws; TypeError or RangeError; the signal's reason
+   */
+  static async connect(xen: DomainParts, options: ConnectOptions): Promise<Vchan> {
+    const checked = checkConnect(xen, options)
+    const vigil = Vigil.of(xen)
+    const open = (stop: AbortController): Promise<Link> => connectLink(xen, checked, stop)
+    return new Vchan(await vigil.open(checked.signal, open), vigil)
+  }
+
+  /** Taken from the ring, in bytes. */
+  get bytesRead(): number {
+    return this.#inflow.bytes
+  }
+
+  /** Put into the ring, in bytes: the other end need not have taken them. */
+  get bytesWritten(): number {
+    return this.#outflow.bytes
+  }
+
+  /** Notifications that this end has sent. Two ends that are never waited for send few. */
+  get eventsSent(): number {
+    return this.#eventsSent
+  }
+
+  get eventsReceived(): number {
+    return this.#eventsReceived
+  }
+
+  /** @internal */
+  override _read(): void {
+    if (!this.#released) this.#guarded(() => this.#inflow.want())
+  }
+
+  /** @internal */
+  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: Callback): void {
+    this.#write([chunk], callback)
+  }
+
+  /** @internal */
+  override _writev(items: { chunk: Buffer }[], callback: Callback): void {
+    this.#write(
+      items.map(({ chunk }) => chunk),
+      callback,
+    )
+  }
+
+  #write(chunks: readonly Buffer[], callback: Callback): void {
+    this.#outflow.begin(chunks, callback)
+    if (this.#released) this.#failWrite()
+    else this.#guarded(() => this.#outflow.fill())
+  }
+
+  /** @internal */
+  override _final(callback: Callback): void {
+    this.#final = callback
+    if (this.#released) this.#endFinal()
+    else this.#look()
+  }
+
+  /** @internal */
+  override _destroy(error: Error | null, callback: Callback): void {
+    clearTimeout(this.#grace)
+    this.#outflow.giveUp()?.(error ?? this.#error('ERR_GRANTS_CLOSED', 'closed before all was written'))
+    this.#leave(false).then(
+      () => callback(error),
+      (failure) => callback(error ?? failure),
+    )
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptionsStylized): string {
+    const { domid, path } = this
+    const state = this.destroyed ? 'closed' : this.#peerGone ? 'the other end has gone' : 'open'
+    return inLine('Vchan', { domid, path, state }, options)
+  }
+
+  readonly #woken = (): void => {
+    this.#eventsReceived++
+    this.#look()
+  }
+
+  /** The owner of the channel has died or been closed. */
+  readonly #channelLost = (): void => {
+    this.#link.channel.wait().catch((error: Error) => this.#fail(error, false))
+  }
+
+  /** Everything that may have happened since the last time. Too often does no harm. */
+  #look(): void {
+    if (this.#released) return
+    this.#guarded(() => {
+      const { end } = this.#link
+      if (!end.intact) return this.#suspect()
+      // Before the rings: see peerGone().
+      this.#peerGone ||= end.peerGone()
+      if (this.#peerGone) return this.#finish()
+      this.#inflow.read()
+      if (this.#released) return
+      this.#outflow.fill()
+      if (this.#final && this.#outflow.allTaken()) this.#finish()
+    })
+  }
+
+  /** What the other end does wrong ends the stream, and not the program. */
+  #guarded(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      // Zeros in place of indexes are no fault of the other end.
+      if (this.#link.end.intact) this.#fail(error as Error, false)
+      else this.#suspect()
+    }
+  }
+
+  /** In a turn of its own. */
+  #later(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      this.#look()
+    })
+  }
+
+  #notify(): void {
+    this.#eventsSent++
+    this.#link.channel.notify()
+  }
+
+  /** The other end has gone, or has everything that was written. What it has written itself is not lost. */
+  #finish(): void {
+    this.#inflow.drain()
+    if (this.#released) return
+    if (this.#peerGone) this.#unread = this.#outflow.untaken
+    // What giving back fails with is told when the stream is destroyed.
+    this.#leave(false).catch(() => {})
+    this.push(null)
+    this.#endFinal()
+    this.#failWrite()
+  }
+
+  #endFinal(): void {
+    const final = this.#final
+    this.#final = undefined
+    final?.(this.#unread > 0 ? this.#error('ECONNRESET', `closed with ${this.#unread} bytes unread`) : null)
+  }
+
+  /** Not before what the other end has written is read, if somebody reads: an error would throw it away. */
+  #failWrite(): void {
+    const callback = this.#outflow.giveUp()
+    if (!callback) return
+    const fail = (): void => {
+      clearTimeout(this.#grace)
+      this.off('end', fail)
+      callback(this.#error('EPIPE', 'closed before all was written'))
+    }
+    this.once('end', fail)
+    this.#grace = setTimeout(fail, TAIL_GRACE)
+    if (this.readableEnded || this.destroyed) fail()
+  }
+
+  /**
+   * The page does not say any more that this end is open. Either zero pages have taken its place, of which its owner tells a
+   * little later; or the other end has overwritten it.
+   */
+  #suspect(): void {
+    this.#grace ??= setTimeout(() => {
+      const meddled = this.#error('ERR_GRANTS_PROTOCOL', 'it has overwritten what is not its own')
+      this.#fail(this.#link.mapped ? meddled : diedError(), false)
+    }, DEATH_GRACE)
+  }
+
+  #error(code: string, what: string): GrantError {
+    const { domid, path } = this
+    return new GrantError(code, `the vchan with domain ${domid} at ${path}: ${what}`, { domid, path })
+  }
+
+  #fail(error: Error, peerDead: boolean): void {
+    this.#leave(peerDead).catch(() => {})
+    this.destroy(error)
+  }
+
+  /** With the Xen it was made with. */
+  #close(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.closed) resolve()
+      this.once('close', resolve)
+      this.destroy()
+    })
+  }
+
+  #leave(peerDead: boolean): Promise<void> {
+    this.#released ??= this.#release(peerDead)
+    return this.#released
+  }
+
+  #release(peerDead: boolean): Promise<void> {
+    const { channel } = this.#link
+    this.#inflow.stop()
+    channel.off('event', this.#woken)
+    channel.off('close', this.#channelLost)
+    this.#vigil.remove(this.#watched)
+    return this.#link.release(peerDead)
+  }
+}
