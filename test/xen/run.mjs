@@ -16,6 +16,7 @@ import { Report } from './lib/report.mjs'
 const USAGE = `usage: node test/xen/run.mjs [options]
 
   --only <text>        run the tests whose "suite > name" contains this text
+  --suite <file>       run this file of the suites alone, "vchan.mjs": --only loads every file to look for tests
   --timeout <seconds>  end the machine after this long (1800)
   --slow               run the suites of test/xen/slow instead, which are no part of the usual run
   --bench              run the benchmarks of bench/xen instead of the tests
@@ -30,6 +31,7 @@ function readArguments() {
     const { values } = parseArgs({
       options: {
         only: { type: 'string', default: '' },
+        suite: { type: 'string' },
         timeout: { type: 'string' },
         bench: { type: 'boolean', default: false },
         instructions: { type: 'boolean', default: false },
@@ -70,7 +72,12 @@ async function runSuites(command, work, options) {
   if (trouble.length > 0) report.fail('machine', 'no kernel trouble on the console', trouble[0])
   if (!report.done) report.fail('machine', 'the guest finishes', `QEMU: ${outcome} before the guest was done`)
   else if (outcome !== 'ended') report.fail('machine', 'the guest powers off', outcome)
-  if (report.tests.length === 0) report.fail('machine', 'some test runs', `no test matches "${options.only}"`)
+  if (report.tests.length === 0)
+    report.fail(
+      'machine',
+      'some test runs',
+      `no test matches "${options.only}"${options.suite ? ` in ${options.suite}` : ''}`,
+    )
 
   const { failed } = report.counts
   if (trouble.length > 0 || outcome !== 'ended' || !report.done) {
@@ -104,7 +111,7 @@ const parts = findParts()
 const peers = compilePeers(work)
 const kind = ['slow', 'instructions'].find((name) => options[name]) ?? 'suites'
 const suites = options.bench ? 'bench/xen' : `test/xen/${kind}`
-const config = { only: options.only, shell: options.shell, suites, seed }
+const config = { only: options.only, suite: options.suite, shell: options.shell, suites, seed }
 const image = buildImage(parts, { work, peers, config })
 const command = qemuCommand(
   work,

@@ -7,7 +7,7 @@ const COMMAND_MS = 60_000
 
 /** What of dom0's own files a guest gets: with Node and the package, or only the C peers. */
 const SMALL =
-  'init agent.sh bin/busybox lib lib64 usr/lib/xen/bin/xenstore-read usr/lib/xen/bin/xenstore-write modules peers'
+  'init agent.sh bin/busybox lib lib64 usr/lib/xen/bin/xenstore-read usr/lib/xen/bin/xenstore-write usr/lib/xen/bin/vchan-socket-proxy modules peers'
 const FILES = { small: SMALL, node: `${SMALL} usr/bin/node package` }
 /** The kernel's unpacker makes no directory that is not an entry of its own. */
 const PARENTS = 'bin usr usr/bin usr/lib usr/lib/xen usr/lib/xen/bin'

@@ -2,12 +2,18 @@ import { basename } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** A Node program of test/xen/guest that runs inside a guest domain and talks in lines, through files there. */
-export async function startInGuest(guest, script, ...args) {
+export function startInGuest(guest, script, ...args) {
+  return start(guest, script, `node /package/test/xen/guest/${script} ${args.join(' ')}`)
+}
+
+/** Likewise a C peer of test/xen/peers. */
+export function startPeerInGuest(guest, name, ...args) {
+  return start(guest, name, `/peers/${name} ${args.join(' ')}`)
+}
+
+async function start(guest, script, command) {
   const id = `/tmp/${basename(script)}-${Math.random().toString(36).slice(2)}`
-  const program = `/package/test/xen/guest/${script} ${args.join(' ')}`
-  await guest.run(
-    `touch ${id}.in; (tail -f ${id}.in | node ${program} >${id}.out 2>${id}.err) >/dev/null 2>&1 &`,
-  )
+  await guest.run(`touch ${id}.in; (tail -f ${id}.in | ${command} >${id}.out 2>${id}.err) >/dev/null 2>&1 &`)
   let read = 0
 
   /** The next line of it that begins with this word, without the word, as JSON. */

@@ -105,7 +105,9 @@ send({
   },
 })
 
-const files = readdirSync(suites).filter((name) => name.endsWith('.mjs'))
+const files = readdirSync(suites).filter(
+  (name) => name.endsWith('.mjs') && (config.suite === undefined || name === config.suite),
+)
 files.sort((a, b) => (a === LAST) - (b === LAST) || a.localeCompare(b))
 const kernelLog = new KernelLog()
 /** What runs beside a benchmark is measured with it. */

@@ -66,11 +66,13 @@ function unzipHypervisor(compressed) {
   return target
 }
 
-/** The tool stack that starts a second domain. */
+/** The tool stack that starts a second domain, and a program of Xen's own at one end of a vchan. */
 function findTools() {
   const bin = join(unpacked, `usr/lib/xen-${XEN_VERSION}/bin`)
   return [
-    ...['xl', 'xenstored', 'xen-init-dom0', 'xenconsoled'].map((name) => join(bin, name)),
+    ...['xl', 'xenstored', 'xen-init-dom0', 'xenconsoled', 'vchan-socket-proxy'].map((name) =>
+      join(bin, name),
+    ),
     ...['xenstore-read', 'xenstore-write'].map((name) => join(unpacked, 'usr/bin', name)),
   ]
 }

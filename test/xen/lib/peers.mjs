@@ -5,7 +5,7 @@ import { harness, repository } from './paths.mjs'
 
 /** Programs of the tests and of the benchmarks. */
 const SOURCES = [join(harness, 'peers'), join(repository, 'bench/xen/c')]
-const LIBRARIES = ['-lxengnttab', '-lxenevtchn']
+const LIBRARIES = ['-lxengnttab', '-lxenevtchn', '-lxenvchan', '-lxenstore']
 // What a program does not use is not looked for in the guest.
 const FLAGS = ['-std=gnu11', '-O1', '-Wall', '-Wextra', '-Werror', '-Wl,--as-needed']
 
