@@ -1,16 +1,12 @@
 import { clearTimeout, setTimeout } from 'node:timers'
 import { pause, untilAborted } from '../abort.js'
 import { GrantError } from '../errors.js'
-import type { EventChannel } from '../events/event-channel.js'
-import type { MappedGrant } from '../mapping/mapped-grant.js'
-import { XenStoreError } from '../xenstore/store-error.js'
 import type { StoreWatch } from '../xenstore/watch-stream.js'
-import { ClientLink } from './client-link.js'
-import { type Layout, Live, NONCE_SIZE, Notify, Page, placeOfNonce, readLayout } from './layout.js'
-import { undo } from './link.js'
+import { Attempt } from './attempt.js'
+import type { ClientLink } from './client-link.js'
 import { absolute, type CheckedConnect } from './options.js'
-import { type Keys, Rendezvous } from './rendezvous.js'
-import { type DomainParts, Vigil } from './vigil.js'
+import { Rendezvous } from './rendezvous.js'
+import type { DomainParts } from './vigil.js'
 
 /** How often a server is looked for when xenstored tells of no change, in milliseconds: one with a client keeps its keys. */
 const RETRY = 250
@@ -26,22 +22,27 @@ export async function connectLink(
   const store = await parts.store()
   const meeting = new Rendezvous(store, absolute(options.path, domid))
   const attempt = new Attempt(parts, options, meeting, signal)
-  let missing = await attempt.run()
-  if (typeof missing !== 'string') return missing
-  if (timeout === 0) throw timedOut(options, meeting, missing)
-  const timer =
-    timeout && setTimeout(() => stop.abort(timedOut(options, meeting, missing as string)), timeout)
-  // Only now: most find their server at once. It begins with a change, so none between the two is missed.
-  const changes = new Changes(store.watch(meeting.leaf))
+  let missing = 'xenstored has not answered yet'
+  const timer = timeout && setTimeout(() => stop.abort(timedOut(options, meeting, missing)), timeout)
   try {
-    for (;;) {
-      await changes.next(signal)
-      missing = await attempt.run()
-      if (typeof missing !== 'string') return missing
+    const first = await attempt.run()
+    if (typeof first !== 'string') return first
+    if (timeout === 0) throw timedOut(options, meeting, first)
+    missing = first
+    // Only now: most find their server at once. It begins with a change, so none between the two is missed.
+    const changes = new Changes(store.watch(meeting.leaf))
+    try {
+      for (;;) {
+        await changes.next(signal)
+        const next = await attempt.run()
+        if (typeof next !== 'string') return next
+        missing = next
+      }
+    } finally {
+      await changes.end()
     }
   } finally {
     clearTimeout(timer)
-    await changes.end()
   }
 }
 
@@ -80,165 +81,4 @@ class Changes {
   async end(): Promise<void> {
     await this.#watch.return?.()
   }
-}
-
-/** What can be otherwise at the next attempt. The text says what was missing. */
-class NotYet extends Error {}
-
-class Attempt {
-  readonly #parts: DomainParts
-  readonly #options: CheckedConnect
-  readonly #meeting: Rendezvous
-  readonly #signal: AbortSignal
-
-  constructor(parts: DomainParts, options: CheckedConnect, meeting: Rendezvous, signal: AbortSignal) {
-    this.#parts = parts
-    this.#options = options
-    this.#meeting = meeting
-    this.#signal = signal
-  }
-
-  /** @returns what is missing, if it may come */
-  async run(): Promise<ClientLink | string> {
-    try {
-      const keys = await this.#keys()
-      if (!keys) return `there are no keys for this domain`
-      return await this.#bind(keys)
-    } catch (error) {
-      if (error instanceof NotYet) return error.message
-      throw error
-    }
-  }
-
-  async #keys(): Promise<Keys | undefined> {
-    const { domid } = this.#options
-    const { base } = this.#meeting
-    try {
-      const keys = await this.#meeting.read(this.#signal)
-      if (keys) checkKeys(keys, domid, base)
-      return keys
-    } catch (error) {
-      if (!(error instanceof XenStoreError) || error.code !== 'ERR_GRANTS_PROTOCOL') throw error
-      throw noKeys(domid, base, error.message, error)
-    }
-  }
-
-  async #bind(keys: Keys): Promise<ClientLink> {
-    const { domid } = this.#options
-    const events = await this.#parts.events()
-    Vigil.of(this.#parts).hear(events)
-    let channel: EventChannel
-    try {
-      channel = await events.bindInterdomain(domid, keys.port)
-    } catch (error) {
-      throw passing(
-        error,
-        `port ${keys.port} is not free: another client is connected, or the server is gone`,
-      )
-    }
-    try {
-      return await this.#map(keys, channel)
-    } catch (error) {
-      return undo(error, channel.close())
-    }
-  }
-
-  async #map(keys: Keys, channel: EventChannel): Promise<ClientLink> {
-    const { domid } = this.#options
-    const mapper = await this.#parts.mapper()
-    Vigil.of(this.#parts).hear(mapper)
-    let control: MappedGrant<true>
-    try {
-      control = await mapper.map({ domid, refs: [keys.ref], writable: true })
-    } catch (error) {
-      throw passing(error, `reference ${keys.ref} cannot be mapped: the server is gone`)
-    }
-    const rings: Promise<MappedGrant>[] = []
-    try {
-      const layout = await this.#inspect(keys, control.bytes)
-      const map = (refs: number[], writable: boolean): Promise<MappedGrant> | undefined => {
-        if (refs.length === 0) return undefined
-        const ring = mapper.map({ domid, refs, writable })
-        rings.push(ring)
-        return ring
-      }
-      const [left, right] = await Promise.all([
-        map(layout.leftRefs, true),
-        map(layout.rightRefs, false),
-      ]).catch((error: unknown) => {
-        throw passing(
-          error,
-          'a page of its rings cannot be mapped: the server is gone, or has not granted it',
-        )
-      })
-      this.#signal.throwIfAborted()
-      const link = new ClientLink({ domid, path: this.#meeting.base, channel, control, left, right, layout })
-      // Not before: it would tell the server of a client that has come and gone, which may be another's server.
-      await control.setUnmapNotify({ clearByte: Page.clientLive, port: channel.port })
-      greet(control.bytes, channel)
-      return link
-    } catch (error) {
-      const mapped = await Promise.allSettled(rings)
-      const unmapped = mapped.map((ring) => (ring.status === 'fulfilled' ? ring.value.unmap() : undefined))
-      await Promise.allSettled(unmapped)
-      return undo(error, control.unmap())
-    }
-  }
-
-  /** Whether this is the page that the keys mean, and what it says. */
-  async #inspect(keys: Keys, page: Uint8Array): Promise<Layout> {
-    const { domid, maxOrder } = this.#options
-    const path = this.#meeting.base
-    // The keys were read one by one, and a server may have been replaced meanwhile.
-    const now = await this.#keys()
-    if (now?.ref !== keys.ref || now.port !== keys.port || now.nonce !== keys.nonce)
-      throw new NotYet('its keys have changed while they were read')
-    const live = Atomics.load(page, Page.serverLive)
-    if (live === Live.gone) throw new NotYet('the server has closed it')
-    if (live !== Live.connected) {
-      const message = `the server of domain ${domid} at ${path} says of itself that it is ${live}`
-      throw new GrantError('ERR_GRANTS_PROTOCOL', message, { domid, path })
-    }
-    const layout = readLayout(page, { domid, path }, keys.ref, maxOrder)
-    const place = placeOfNonce(layout)
-    if (keys.nonce !== undefined && place !== undefined) {
-      const found = hex(page.subarray(place, place + NONCE_SIZE))
-      if (found !== keys.nonce)
-        throw new NotYet('its keys are those of a server that is gone, and lead to another')
-      // One that is quick has come and gone before the server has looked: what is in the rings is not ours. On libxenvchan
-      // servers serve one client after the other so.
-      if (Atomics.load(page, Page.clientLive) !== Live.waiting)
-        throw new NotYet('another client has used it, and the server has not yet noticed')
-    }
-    return layout
-  }
-}
-
-/** As libxenvchan does. Servers of Xen before 4.14 hear of it only so. */
-function greet(page: Uint8Array, channel: EventChannel): void {
-  Atomics.store(page, Page.clientLive, Live.connected)
-  Atomics.store(page, Page.serverNotify, Notify.written)
-  channel.notify()
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes.slice(), (byte) => byte.toString(16).padStart(2, '0')).join('')
-}
-
-/** @throws GrantError ERR_GRANTS_PROTOCOL */
-function checkKeys({ ref, port }: Keys, domid: number, base: string): void {
-  const possible = (value: number): boolean => value > 0 && value <= 0xffff_ffff
-  if (possible(ref) && possible(port)) return
-  throw noKeys(domid, base, `ring-ref ${ref}, event-channel ${port}`)
-}
-
-function noKeys(domid: number, base: string, what: string, cause?: unknown): GrantError {
-  const message = `what domain ${domid} has at ${base} are no keys of a vchan: ${what}`
-  return new GrantError('ERR_GRANTS_PROTOCOL', message, { domid, path: base, cause })
-}
-
-/** What of a server that is gone, or taken, or not there yet. */
-function passing(error: unknown, text: string): unknown {
-  const known = error instanceof GrantError && (error.code === 'EINVAL' || error.code === 'ESRCH')
-  return known ? new NotYet(`${text} (${error.code})`) : error
 }

@@ -9,11 +9,10 @@ import { CHUNK_BYTES, Inflow } from './inflow.js'
 import type { Link } from './link.js'
 import { type ConnectOptions, checkConnect, checkServe, type ServeOptions } from './options.js'
 import { type Callback, Outflow } from './outflow.js'
+import { Refusal } from './refusal.js'
 import { serveLink } from './serve.js'
 import { type DomainParts, Vigil, type Watched } from './vigil.js'
 
-/** How long a write that has failed waits for the reader of what the other end wrote before it went, in milliseconds. */
-const TAIL_GRACE = 1000
 /** How long the end of a device may take to be known here, in milliseconds. */
 const LOSS_GRACE = 250
 
@@ -45,9 +44,7 @@ export class Vchan extends Duplex {
   /** Bytes that the other end has left in the ring. */
   #unread = 0
   #released: Promise<void> | undefined
-  /** Tells who waits that nothing more can be written. */
-  #refuse: (() => void) | undefined
-  #grace: NodeJS.Timeout | undefined
+  readonly #refusal = new Refusal(this)
   #suspicion: NodeJS.Timeout | undefined
 
   /** @internal */
@@ -166,7 +163,7 @@ export class Vchan extends Duplex {
   /** @internal */
   override _destroy(error: Error | null, callback: Callback): void {
     clearTimeout(this.#suspicion)
-    this.#refuse?.()
+    this.#refusal.end()
     this.#outflow.giveUp()?.(error ?? this.#error('ERR_GRANTS_CLOSED', 'closed before all was written'))
     this.#leave(false).then(
       () => callback(error),
@@ -265,24 +262,10 @@ export class Vchan extends Duplex {
     const final = this.#final
     this.#final = undefined
     const unread = this.#unread
-    if (write) this.#refuseAfterTail(write, 'EPIPE', 'closed before all was written')
+    if (write) this.#refusal.begin(write, this.#error('EPIPE', 'closed before all was written'))
     else if (final && unread > 0)
-      this.#refuseAfterTail(final, 'ECONNRESET', `closed with ${unread} bytes unread`)
+      this.#refusal.begin(final, this.#error('ECONNRESET', `closed with ${unread} bytes unread`))
     else final?.()
-  }
-
-  /** Not before what the other end has written is read, if somebody reads: an error would throw it away. */
-  #refuseAfterTail(callback: Callback, code: string, what: string): void {
-    const refuse = (): void => {
-      clearTimeout(this.#grace)
-      this.off('end', refuse)
-      this.#refuse = undefined
-      callback(this.#error(code, what))
-    }
-    this.#refuse = refuse
-    this.once('end', refuse)
-    this.#grace = setTimeout(refuse, TAIL_GRACE)
-    if (this.readableEnded || this.destroyed) refuse()
   }
 
   /**
