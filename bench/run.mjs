@@ -11,6 +11,7 @@ const benchmarks = [
   'memory',
   'busy-main',
   'xenstore',
+  'vchan',
   'events',
 ]
 const only = process.argv.slice(2)
