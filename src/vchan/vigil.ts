@@ -7,6 +7,7 @@ import type { EventChannels } from '../events/event-channels.js'
 import type { GrantServer } from '../grants/grant-server.js'
 import type { GrantMapper } from '../mapping/grant-mapper.js'
 import { type Dependent, dependents } from '../threads/dependents.js'
+import { XenStoreError } from '../xenstore/store-error.js'
 import type { XenStore } from '../xenstore/xen-store.js'
 
 /** What of a domain a vchan is made with: its Xen. */
@@ -48,6 +49,9 @@ export class Vigil implements Dependent {
   readonly #heard = new WeakSet<EventEmitter>()
   #timer: NodeJS.Timeout | undefined
   #asking = false
+  /** Those that xenstored has been seen to serve: only domain 0 is told. */
+  readonly #introduced = new Set<number>()
+  #privileged = true
 
   private constructor(parts: DomainParts) {
     this.#parts = parts
@@ -133,7 +137,7 @@ export class Vigil implements Dependent {
     try {
       const events = await this.#parts.events()
       for (const domid of new Set([...this.#watched].map((watched) => watched.domid))) {
-        if (!(await isGone(events, domid))) continue
+        if (!(await isGone(events, domid)) && !(await this.#released(domid))) continue
         for (const watched of [...this.#watched]) if (watched.domid === domid) watched.domainGone()
       }
     } catch {
@@ -142,9 +146,23 @@ export class Vigil implements Dependent {
       this.#asking = false
     }
   }
+
+  /** Whether xenstored has stopped to serve a domain, which it does at once when that is destroyed, whoever maps its pages. */
+  async #released(domid: number): Promise<boolean> {
+    if (!this.#privileged) return false
+    try {
+      const store = await this.#parts.store()
+      if (!(await store.isIntroduced(domid))) return this.#introduced.delete(domid)
+      this.#introduced.add(domid)
+    } catch (error) {
+      // Without xenstored streams go on.
+      if (error instanceof XenStoreError && error.code === 'EACCES') this.#privileged = false
+    }
+    return false
+  }
 }
 
-/** Xen looks for the domain first (ESRCH) and for the port second (EINVAL), in any domain. */
+/** Xen knows a domain that has been destroyed for as long as somebody maps a page of it. It looks for the domain first (ESRCH) and for the port second (EINVAL), in any domain. */
 async function isGone(events: EventChannels, domid: number): Promise<boolean> {
   try {
     const channel = await events.bindInterdomain(domid, NO_PORT)
