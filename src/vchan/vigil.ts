@@ -49,8 +49,7 @@ export class Vigil implements Dependent {
   readonly #heard = new WeakSet<EventEmitter>()
   #timer: NodeJS.Timeout | undefined
   #asking = false
-  /** Those that xenstored has been seen to serve: only domain 0 is told. */
-  readonly #introduced = new Set<number>()
+  /** Only domain 0 is told whom xenstored serves. */
   #privileged = true
 
   private constructor(parts: DomainParts) {
@@ -152,13 +151,13 @@ export class Vigil implements Dependent {
     if (!this.#privileged) return false
     try {
       const store = await this.#parts.store()
-      if (!(await store.isIntroduced(domid))) return this.#introduced.delete(domid)
-      this.#introduced.add(domid)
+      // It has served the domain, which has put keys there, or read them.
+      return !(await store.isIntroduced(domid))
     } catch (error) {
       // Without xenstored streams go on.
       if (error instanceof XenStoreError && error.code === 'EACCES') this.#privileged = false
+      return false
     }
-    return false
   }
 }
 

@@ -48,10 +48,6 @@ it('a domain whose pages are mapped, so that Xen still knows it, is gone when xe
   expect(await looksUntilGone(Vigil.of(parts(['EINVAL'], [true, true, false])), 5)).toBe(3)
 })
 
-it('a domain that xenstored has never served is not gone for that', async () => {
-  expect(await looksUntilGone(Vigil.of(parts(['EINVAL'], [false])), 3)).toBeUndefined()
-})
-
 it.each(['EACCES', 'ECONNREFUSED'])('xenstored that does not tell (%s) ends no vchan', async (code) => {
   const refusal = new XenStoreError(code, 'no', { operation: 'isIntroduced' })
   expect(await looksUntilGone(Vigil.of(parts(['EINVAL'], [true, refusal])), 3)).toBeUndefined()
