@@ -18,6 +18,9 @@ export const DOMID_FIRST_RESERVED = 0x7ff0
 /** The domid that means none (Xen `public/xen.h`). No domain can map pages granted to it. */
 export const DOMID_INVALID = 0x7ff4
 
+/** Beyond the last port of every event channel ABI, so that nothing is ever bound to it. */
+export const NO_PORT = 0xffff_ffff
+
 /** `_IOC(_IOC_NONE, type, nr, size)` of `asm-generic/ioctl.h`: direction 2 bits, size 14, type 8, number 8. */
 export function ioctlNumber(type: string, nr: number, size: number): number {
   const IOC_NONE = 0

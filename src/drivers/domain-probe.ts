@@ -1,13 +1,10 @@
 import { closeSync, constants as fsConstants, openSync } from 'node:fs'
 import { constants } from 'node:os'
-import { BindInterdomain, IOCTL_EVTCHN_BIND_INTERDOMAIN } from '../abi.js'
+import { BindInterdomain, IOCTL_EVTCHN_BIND_INTERDOMAIN, NO_PORT } from '../abi.js'
 import { ioctl } from '../native/libc.js'
 import { evtchn } from './catalogue.js'
 
 const { EINVAL, ESRCH } = constants.errno
-
-/** Beyond the last port of every event channel ABI, so that nothing is ever bound to it. */
-const NO_PORT = 0xffff_ffff
 
 /**
  * Whether Xen knows a domain. There is no call that asks only this: binding to a port of the domain looks for the domain

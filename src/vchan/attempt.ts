@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { GrantError } from '../errors.js'
 import type { EventChannel } from '../events/event-channel.js'
 import type { MappedGrant } from '../mapping/mapped-grant.js'
@@ -130,7 +131,7 @@ export class Attempt {
     const layout = readLayout(page, { domid, path }, keys.ref, maxOrder)
     const place = placeOfNonce(layout)
     if (keys.nonce !== undefined && place !== undefined) {
-      const found = hex(page.subarray(place, place + NONCE_SIZE))
+      const found = Buffer.from(page.subarray(place, place + NONCE_SIZE)).toString('hex')
       if (found !== keys.nonce)
         throw new NotYet('its keys are those of a server that is gone, and lead to another')
       // One that is quick has come and gone before the server has looked: what is in the rings is not ours. On libxenvchan
@@ -147,10 +148,6 @@ function greet(page: Uint8Array, channel: EventChannel): void {
   Atomics.store(page, Page.clientLive, Live.connected)
   Atomics.store(page, Page.serverNotify, Notify.written)
   channel.notify()
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes.slice(), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 /** @throws GrantError ERR_GRANTS_PROTOCOL */

@@ -23,8 +23,9 @@ const LOSS_GRACE = 250
  * `destroy()` closes at once. When the other end closes or dies, what it had written is still read, then comes 'end'. A write
  * that it does not take any more fails with EPIPE.
  *
- * Errors: ECONNRESET, its domain has been destroyed (a client in a guest cannot know that, see docs/vchan.md), or it has gone without reading all; ERR_GRANTS_PROTOCOL, it does
- * what no end of a vchan does; ERR_GRANTS_WORKER_DIED; ERR_GRANTS_CLOSED, the Xen it was made with has been closed.
+ * Errors: ECONNRESET, its domain has been destroyed (a client in a guest cannot know that, see docs/vchan.md), or it has gone
+ * without reading all; ERR_GRANTS_PROTOCOL, it does what no end of a vchan does; ERR_GRANTS_WORKER_DIED; ERR_GRANTS_CLOSED, the
+ * Xen it was made with has been closed.
  */
 export class Vchan extends Duplex {
   /** Of the other end. */
@@ -76,7 +77,7 @@ export class Vchan extends Duplex {
     channel.on('event', this.#woken)
     channel.once('close', this.#channelLost)
     // It may have been closed before.
-    channel.wait().catch((error: Error) => this.#lose(error))
+    this.#channelLost()
     // What was there before anybody listened.
     this.#later()
   }

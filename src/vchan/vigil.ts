@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import process from 'node:process'
 import { clearInterval, setInterval } from 'node:timers'
+import { NO_PORT } from '../abi.js'
 import { onAbort } from '../abort.js'
 import { closedError, GrantError } from '../errors.js'
 import type { EventChannels } from '../events/event-channels.js'
@@ -31,9 +32,6 @@ export interface Watched extends Dependent {
 
 /** How often, in milliseconds. */
 const PERIOD = 400
-
-/** Beyond the last port of every event channel ABI, so that nothing is ever bound to it. */
-const NO_PORT = 0xffff_ffff
 
 /**
  * Looks after all vchans of one domain in this thread. A domain that is destroyed tells nobody: no byte of its pages changes
@@ -161,7 +159,10 @@ export class Vigil implements Dependent {
   }
 }
 
-/** Xen knows a domain that has been destroyed for as long as somebody maps a page of it. It looks for the domain first (ESRCH) and for the port second (EINVAL), in any domain. */
+/**
+ * Xen looks for the domain first (ESRCH) and for the port second (EINVAL), in any domain. It knows one that has been destroyed
+ * for as long as somebody maps a page of it.
+ */
 async function isGone(events: EventChannels, domid: number): Promise<boolean> {
   try {
     const channel = await events.bindInterdomain(domid, NO_PORT)
