@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { eventually } from '../../contract/support.mjs'
+import { isFree } from './free.mjs'
 import { setFreePerIteration, setLimit } from './module.mjs'
 import { Node, xenOfThisProcess } from './vchan-ends.mjs'
 import { patternCrc } from './vchan-pattern.mjs'
@@ -59,20 +60,10 @@ export function freePages(device) {
   let [few, many] = [0, LIMIT + 1]
   while (many - few > 1) {
     const middle = (few + many) >> 1
-    if (canAllocate(device, middle)) few = middle
+    if (isFree(device, middle)) few = middle
     else many = middle
   }
   return few
-}
-
-function canAllocate(device, pages) {
-  try {
-    device.deallocate(device.allocate(0, 0, pages).index, pages)
-    return true
-  } catch (error) {
-    if (error.code !== 'ENOSPC') throw error
-    return false
-  }
 }
 
 /**
