@@ -6,11 +6,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { Xen } from 'xen-grants'
 import { Vchan } from 'xen-grants/vchan'
-import { useXen } from '../setup/xen.js'
-import { ended, useEnds } from './ends.js'
+import { ended } from './ends.js'
+import { useSharedEnds } from './shared-ends.js'
 
-const simulated = useXen({ limit: 2048 })
-const ends = useEnds(simulated)
+const ends = useSharedEnds()
 
 async function sum(stream: Readable): Promise<{ bytes: number; digest: string }> {
   const hash = createHash('sha256')
@@ -162,6 +161,7 @@ describe('a vchan that is being made', () => {
     server.destroy()
     await Promise.all([ended(server), ended(client)])
     expect(await store.list('data/vchan/5/test')).toEqual(['other'])
+    await store.remove('data/vchan/5/test')
   })
 
   it('replaces what a server that died has left, and a client of that waits', async () => {
@@ -215,7 +215,7 @@ describe('a vchan that is being made', () => {
 
 describe('closing the Xen of a vchan', () => {
   it('closes it in order, and what is being made is given up', async () => {
-    const xen = await Xen.open({ on: simulated.xen.domain(3) })
+    const xen = await Xen.open({ on: ends.xen.domain(3) })
     const serving = Vchan.serve(xen, { domid: 5, path: 'data/vchan/5/test' })
     const client = await Vchan.connect(ends.client, { domid: 3, path: 'data/vchan/5/test' })
     ends.keep(client)
