@@ -1,3 +1,3 @@
-export type { ConnectOptions, ServeOptions } from './vchan/options.js'
+export type { VchanConnectOptions, VchanServeOptions } from './vchan/options.js'
 export { Vchan } from './vchan/vchan.js'
 export type { DomainParts } from './vchan/vigil.js'

@@ -55,6 +55,7 @@ export class EventChannel extends EventEmitter<EventChannelEvents> implements As
   readonly #waiters = new Set<Waiter>()
   #pending = false
   #listening = false
+  #referenced = true
   #closed: GrantError | undefined
 
   /** @internal */
@@ -79,6 +80,29 @@ export class EventChannel extends EventEmitter<EventChannelEvents> implements As
   notify(): void {
     if (this.#closed) throw this.#closed
     this.#owner.notify(this.port)
+  }
+
+  /** Why nothing will come any more, if so: it has been closed, or its worker has died. */
+  get ended(): GrantError | undefined {
+    return this.#closed
+  }
+
+  /** Listeners keep the process alive, as they do from the beginning. */
+  ref(): this {
+    this.#reference(true)
+    return this
+  }
+
+  /** Listeners do not keep the process alive. Waits do, all the same. */
+  unref(): this {
+    this.#reference(false)
+    return this
+  }
+
+  #reference(referenced: boolean): void {
+    if (referenced === this.#referenced) return
+    this.#referenced = referenced
+    if (this.#listening) this.#owner.waiting(referenced ? 1 : -1)
   }
 
   /** Resolves with the next event. @throws GrantError ERR_GRANTS_CLOSED when the channel is closed; the signal's reason */
@@ -168,7 +192,7 @@ export class EventChannel extends EventEmitter<EventChannelEvents> implements As
   #listen(listening: boolean): void {
     if (listening === this.#listening || (listening && this.#closed)) return
     this.#listening = listening
-    this.#owner.waiting(listening ? 1 : -1)
+    if (this.#referenced) this.#owner.waiting(listening ? 1 : -1)
     if (!listening || !this.#pending) return
     // The listener that is being added is not in place yet.
     this.#pending = false

@@ -3,7 +3,7 @@ import { checkDomid, checkPath } from '../xenstore/paths.js'
 import { MAX_ORDER } from './layout.js'
 import type { DomainParts } from './vigil.js'
 
-export interface ServeOptions {
+export interface VchanServeOptions {
   /** The domain whose client may connect: 0 to 32751. */
   domid: number
   /**
@@ -20,7 +20,7 @@ export interface ServeOptions {
   signal?: AbortSignal | undefined
 }
 
-export interface ConnectOptions {
+export interface VchanConnectOptions {
   /** The domain that serves: 0 to 32751. */
   domid: number
   /** As the server's: relative to the directory of *its* domain, or absolute. */
@@ -64,7 +64,13 @@ export function checkServe(xen: unknown, options: unknown): CheckedServe {
     receiveBytes = DEFAULT_BYTES,
     sendBytes = DEFAULT_BYTES,
     signal,
-  } = checkOptions<ServeOptions>('options', options, ['domid', 'path', 'receiveBytes', 'sendBytes', 'signal'])
+  } = checkOptions<VchanServeOptions>('options', options, [
+    'domid',
+    'path',
+    'receiveBytes',
+    'sendBytes',
+    'signal',
+  ])
   checkDomid('options.domid', domid)
   checkPath(path)
   checkInteger('options.receiveBytes', receiveBytes, 1, MAX_BYTES)
@@ -84,7 +90,13 @@ export function checkConnect(xen: unknown, options: unknown): CheckedConnect {
     timeout,
     maxRingBytes = MAX_BYTES,
     signal,
-  } = checkOptions<ConnectOptions>('options', options, ['domid', 'path', 'timeout', 'maxRingBytes', 'signal'])
+  } = checkOptions<VchanConnectOptions>('options', options, [
+    'domid',
+    'path',
+    'timeout',
+    'maxRingBytes',
+    'signal',
+  ])
   checkDomid('options.domid', domid)
   checkPath(path)
   if (timeout !== undefined) checkInteger('options.timeout', timeout, 0, MAX_TIMER)

@@ -7,7 +7,7 @@ import { inLine } from '../inspect.js'
 import { connectLink } from './connect.js'
 import { CHUNK_BYTES, Inflow } from './inflow.js'
 import type { Link } from './link.js'
-import { type ConnectOptions, checkConnect, checkServe, type ServeOptions } from './options.js'
+import { checkConnect, checkServe, type VchanConnectOptions, type VchanServeOptions } from './options.js'
 import { type Callback, Outflow } from './outflow.js'
 import { Refusal } from './refusal.js'
 import { serveLink } from './serve.js'
@@ -88,7 +88,7 @@ export class Vchan extends Duplex {
    *
    * @throws what sharing pages, binding a port and writing to xenstore throws; TypeError or RangeError; the signal's reason
    */
-  static async serve(xen: DomainParts, options: ServeOptions): Promise<Vchan> {
+  static async serve(xen: DomainParts, options: VchanServeOptions): Promise<Vchan> {
     const checked = checkServe(xen, options)
     const vigil = Vigil.of(xen)
     const open = (stop: AbortController): Promise<Link> => serveLink(xen, { ...checked, signal: stop.signal })
@@ -101,7 +101,7 @@ export class Vchan extends Duplex {
    * @throws GrantError ETIMEDOUT, which says what was missing last; ERR_GRANTS_PROTOCOL: what is offered is no vchan;
    *   what mapping grants and binding ports throws; TypeError or RangeError; the signal's reason
    */
-  static async connect(xen: DomainParts, options: ConnectOptions): Promise<Vchan> {
+  static async connect(xen: DomainParts, options: VchanConnectOptions): Promise<Vchan> {
     const checked = checkConnect(xen, options)
     const vigil = Vigil.of(xen)
     const open = (stop: AbortController): Promise<Link> => connectLink(xen, checked, stop)
@@ -125,6 +125,18 @@ export class Vchan extends Duplex {
 
   get eventsReceived(): number {
     return this.#eventsReceived
+  }
+
+  /** While it is open the process is kept alive, as it is from the beginning. */
+  ref(): this {
+    this.#link.channel.ref()
+    return this
+  }
+
+  /** It does not keep the process alive. */
+  unref(): this {
+    this.#link.channel.unref()
+    return this
   }
 
   /** @internal */
@@ -185,7 +197,8 @@ export class Vchan extends Duplex {
 
   /** The owner of the channel has died or been closed. */
   readonly #channelLost = (): void => {
-    this.#link.channel.wait().catch((error: Error) => this.#lose(error))
+    const error = this.#link.channel.ended
+    if (error) this.#lose(error)
   }
 
   #lose(error: Error): void {

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import { Xen } from 'xen-grants'
 import { SimulatedXen } from 'xen-grants/simulated'
-import { type ServeOptions, Vchan } from 'xen-grants/vchan'
+import { Vchan, type VchanServeOptions } from 'xen-grants/vchan'
 import { ended } from './ends.js'
 
 export const SERVER = 3
@@ -66,7 +66,7 @@ export function useSharedEnds() {
     after(cleanup: () => Promise<unknown>): void {
       cleanups.push(cleanup)
     },
-    async pair(options: Partial<ServeOptions> = {}): Promise<[server: Vchan, client: Vchan]> {
+    async pair(options: Partial<VchanServeOptions> = {}): Promise<[server: Vchan, client: Vchan]> {
       const pair = await Promise.all([
         Vchan.serve(server, { domid: CLIENT, path: PATH, ...options }),
         Vchan.connect(client, { domid: SERVER, path: PATH }),
