@@ -1,3 +1,8 @@
+export { connect } from './net/connect.js'
+export { listen } from './net/listen.js'
+export type { ListenOptions, SocketConnectOptions } from './net/options.js'
+export type { Service, ServiceAddress, ServiceEvents, ServiceStats } from './net/service.js'
+export type { ServiceSocket } from './net/service-socket.js'
 export type { VchanConnectOptions, VchanServeOptions } from './vchan/options.js'
 export { Vchan } from './vchan/vchan.js'
 export type { DomainParts } from './vchan/vigil.js'
