@@ -56,7 +56,6 @@ type Totals = Pick<ServiceStats, 'bytesRead' | 'bytesWritten' | 'eventsSent' | '
  */
 export class Service extends EventEmitter<ServiceEvents> implements AsyncIterable<ServiceSocket> {
   readonly name: string
-  readonly #self: number
   readonly #host: Host
   readonly #acceptors = new Map<number, { acceptor: Acceptor; started: Promise<void> }>()
   readonly #sockets = new Set<ServiceSocket>()
@@ -77,12 +76,12 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
   constructor(parts: DomainParts, self: number, options: Omit<CheckedListen, 'domids' | 'signal'>) {
     super()
     this.name = options.name
-    this.#self = self
     this.#maxConnections = options.maxConnections
     this.#maxConnectionsPerDomain = options.maxConnectionsPerDomain
     const service = this
     this.#host = {
       parts,
+      self,
       name: options.name,
       window: options.window,
       get referenced() {
@@ -133,7 +132,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
   }
 
   address(): ServiceAddress {
-    return { domid: this.#self, name: this.name, domids: [...this.#acceptors.keys()] }
+    return { domid: this.#host.self, name: this.name, domids: [...this.#acceptors.keys()] }
   }
 
   /**
