@@ -1,3 +1,4 @@
+import { published } from '../diagnostics.js'
 import type { Link } from '../vchan/link.js'
 import { checkConnect } from '../vchan/options.js'
 import { type DomainParts, Vigil } from '../vchan/vigil.js'
@@ -6,7 +7,11 @@ import { ServiceSocket } from './service-socket.js'
 import { connectInTurn } from './turns.js'
 
 /** Connects to a service of another domain. @throws as `connect()` */
-export async function openSocket(xen: DomainParts, options: CheckedSocketConnect): Promise<ServiceSocket> {
+export function openSocket(xen: DomainParts, options: CheckedSocketConnect): Promise<ServiceSocket> {
+  return published('connect', () => open(xen, options))
+}
+
+async function open(xen: DomainParts, options: CheckedSocketConnect): Promise<ServiceSocket> {
   const { domid, name, timeout, maxWindow, signal } = options
   const vigil = Vigil.of(xen)
   const link = await vigil.open(signal, async (stop): Promise<Link> => {

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { type InspectOptionsStylized, inspect } from 'node:util'
 import { untilAborted } from '../abort.js'
+import { publish } from '../diagnostics.js'
 import { closedError } from '../errors.js'
 import { inLine } from '../inspect.js'
 import { type CloseOptions, checkClose } from '../threads/close-options.js'
@@ -45,9 +46,10 @@ export interface ServiceStats {
   bytesWritten: number
   eventsSent: number
   eventsReceived: number
+  stalls: number
 }
 
-type Totals = Pick<ServiceStats, 'bytesRead' | 'bytesWritten' | 'eventsSent' | 'eventsReceived'>
+type Totals = Pick<ServiceStats, 'bytesRead' | 'bytesWritten' | 'eventsSent' | 'eventsReceived' | 'stalls'>
 
 /**
  * A service that clients in other domains connect to, with the manners of `net.Server`. Made by {@link listen}.
@@ -65,7 +67,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
   readonly #waiting = new Set<() => void>()
   readonly #lifecycle = new Lifecycle('the service')
   readonly #leave: () => void
-  readonly #ended: Totals = { bytesRead: 0, bytesWritten: 0, eventsSent: 0, eventsReceived: 0 }
+  readonly #ended: Totals = { bytesRead: 0, bytesWritten: 0, eventsSent: 0, eventsReceived: 0, stalls: 0 }
   #maxConnections: number
   #maxConnectionsPerDomain: number
   #referenced = true
@@ -263,6 +265,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
   }
 
   #unavailable(domid: number, error: Error): void {
+    publish('xen-grants:error', () => ({ operation: 'listen', error }))
     this.emit('unavailable', { domid, error })
   }
 
@@ -293,4 +296,5 @@ function add(totals: Totals, socket: ServiceSocket): void {
   totals.bytesWritten += socket.bytesWritten
   totals.eventsSent += socket.eventsSent
   totals.eventsReceived += socket.eventsReceived
+  totals.stalls += socket.stalls
 }

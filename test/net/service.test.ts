@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { expect, it } from 'vitest'
 import { connect, listen, type ServiceSocket, Vchan } from 'xen-grants/vchan'
@@ -244,6 +245,50 @@ it('without pages for the next offer it says so and goes on when there are some'
   first.destroy()
   expect(await exchange(await second, 'now')).toBe('now')
   await service.close({ force: true })
+})
+
+it('diagnostics channels tell of the life of each stream, in plain data', async () => {
+  const messages: [string, Record<string, unknown>][] = []
+  const listener = (message: unknown, name: string | symbol): void => {
+    messages.push([String(name).replace('xen-grants:stream-', ''), message as Record<string, unknown>])
+  }
+  const names = ['xen-grants:stream-open', 'xen-grants:stream-close']
+  for (const name of names) subscribe(name, listener)
+  try {
+    const service = await net.listen({}, echo)
+    const client = await net.connect()
+    await exchange(client, '0123456789')
+    client.end()
+    await ended(client)
+    await service.close()
+  } finally {
+    for (const name of names) unsubscribe(name, listener)
+  }
+  const path = `/local/domain/${SERVER}/data/vchan/${CLIENT}/${NAME}`
+  const opened = messages.filter(([name]) => name === 'open').map(([, message]) => message)
+  const closed = messages.filter(([name]) => name === 'close').map(([, message]) => message)
+  for (const domid of [SERVER, CLIENT]) {
+    expect(opened).toContainEqual({ domid, path })
+    expect(closed).toContainEqual(
+      expect.objectContaining({ domid, path, bytesRead: 10, bytesWritten: 10, stalls: 0 }),
+    )
+  }
+  expect(messages).toHaveLength(4)
+  for (const [, message] of messages) expect(structuredClone(message)).toEqual(message)
+})
+
+it('a write that finds no room is counted as a stall', async () => {
+  const service = await net.listen({ window: 4096 })
+  const [[server], client] = await Promise.all([once(service, 'connection'), net.connect()])
+  net.keep(server)
+  client.write(Buffer.alloc(10_000))
+  expect(client.stalls).toBe(1)
+  let heard = 0
+  for await (const chunk of server) {
+    heard += chunk.length
+    if (heard === 10_000) break
+  }
+  expect(client.bytesWritten).toBe(10_000)
 })
 
 it('refuses what is no service', async () => {
