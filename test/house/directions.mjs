@@ -11,6 +11,7 @@ export const ROWS = [
   ['index.ts', 'vchan.ts', 'xenstore.ts'],
   ['diagnosis'],
   ['xen.ts'],
+  ['net'],
   ['vchan'],
   // What runs in workers: imported by the entries in workers/ only.
   ['grants/worker', 'mapping/worker', 'events/worker', 'xenstore/worker'],

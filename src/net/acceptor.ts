@@ -1,0 +1,193 @@
+import { clearTimeout, setTimeout } from 'node:timers'
+import { onAbort } from '../abort.js'
+import type { EventChannel } from '../events/event-channel.js'
+import { LOOK, Offer } from '../vchan/offer.js'
+import { absolute } from '../vchan/options.js'
+import { Rendezvous } from '../vchan/rendezvous.js'
+import { ServerLink } from '../vchan/server-link.js'
+import { type DomainParts, Vigil } from '../vchan/vigil.js'
+import { pathOf } from './options.js'
+import { ServiceSocket } from './service-socket.js'
+
+/** How long after a failure the next offer is tried, in milliseconds. */
+const AGAIN = 1000
+
+/** What an acceptor works for. */
+export interface Host {
+  readonly parts: DomainParts
+  /** The domain that listens. */
+  readonly self: number
+  readonly name: string
+  readonly window: number
+  /** Whether waiting for clients keeps the process alive. */
+  readonly referenced: boolean
+  /** Whether the domain may have one connection more. */
+  hasRoom(domid: number): boolean
+  /** Resolves when it may. @throws the signal's reason */
+  room(domid: number, signal: AbortSignal): Promise<void>
+  accepted(socket: ServiceSocket): void
+  /** No offer stands for that domain; another is tried after a while. */
+  failed(domid: number, error: Error): void
+}
+
+/**
+ * Serves the clients of one domain, one offer after the other: when a client has taken one, the next takes its place under the
+ * same keys. So each connection has pages and a port of its own, and no domain keeps another from connecting.
+ */
+export class Acceptor {
+  readonly domid: number
+  readonly #host: Host
+  readonly #stop = new AbortController()
+  /** The offer that stands. */
+  #offer: Offer | undefined
+  /** An offer that has been taken, whose keys are still in xenstore. */
+  #stale: Offer | undefined
+  #timer: NodeJS.Timeout | undefined
+  /** Lets the connection know that its keys are gone. */
+  #replaced = (): void => {}
+  #started: Promise<void> | undefined
+  #served: Promise<void> | undefined
+
+  constructor(domid: number, host: Host) {
+    this.domid = domid
+    this.#host = host
+  }
+
+  /** Resolves when the first offer stands. @throws what making it throws, and then nothing is left of it */
+  start(): Promise<void> {
+    this.#started ??= this.#start()
+    return this.#started
+  }
+
+  async #start(): Promise<void> {
+    const { signal } = this.#stop
+    const meeting = await this.#meeting()
+    // What an earlier self has left, before a port is bound: it could be the one that those keys name.
+    await meeting.clear(signal)
+    await this.#renew()
+    this.#served = this.#serve()
+  }
+
+  /** Takes back what is offered. Connections stay. */
+  async end(reason: Error): Promise<void> {
+    this.#stop.abort(reason)
+    await Promise.allSettled([this.#started])
+    await this.#served
+  }
+
+  /** The host's `referenced` has changed. */
+  reference(): void {
+    const how = this.#host.referenced ? 'ref' : 'unref'
+    this.#offer?.channel[how]()
+    this.#timer?.[how]()
+  }
+
+  async #serve(): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      try {
+        await this.#serveOne()
+      } catch (error) {
+        if (!signal.aborted) this.#host.failed(this.domid, error as Error)
+        await this.#withdraw()
+        await this.#sleep(AGAIN, undefined)
+      }
+    }
+    await this.#withdraw()
+  }
+
+  async #serveOne(): Promise<void> {
+    const { signal } = this.#stop
+    if (!this.#offer) {
+      if (!this.#host.hasRoom(this.domid)) {
+        await this.#withdraw()
+        await this.#host.room(this.domid, signal)
+      }
+      await this.#renew()
+    }
+    const offer = this.#offer!
+    while (!offer.taken) {
+      await this.#sleep(LOOK, offer.channel)
+      signal.throwIfAborted()
+    }
+    this.#accept(offer)
+  }
+
+  /** Hands out the connection. @throws GrantError ERR_GRANTS_PROTOCOL */
+  #accept(offer: Offer): void {
+    const { parts, name } = this.#host
+    const replaced = new Promise<void>((resolve) => {
+      this.#replaced = resolve
+    })
+    const link = new ServerLink(offer, replaced)
+    this.#offer = undefined
+    this.#stale = offer
+    offer.channel.ref()
+    this.#host.accepted(new ServiceSocket(link, Vigil.of(parts), name))
+  }
+
+  /** Makes an offer, in place of the one before. */
+  async #renew(): Promise<void> {
+    const { signal } = this.#stop
+    const { parts, window } = this.#host
+    const meeting = await this.#meeting()
+    const sizes = { receiveBytes: window, sendBytes: window }
+    const offer = await Offer.make(parts, meeting, { domid: this.domid, ...sizes, signal })
+    this.#offer = offer
+    try {
+      await offer.publish(this.#host.self)
+    } catch (error) {
+      this.#offer = undefined
+      await offer.end().catch(() => {})
+      throw error
+    }
+    this.#stale = undefined
+    this.#replaced()
+    this.reference()
+  }
+
+  /** Takes back the offer and the keys, as far as that can be done. What xenstored refuses now is tried with the next failure. */
+  async #withdraw(): Promise<void> {
+    const [offer, stale] = [this.#offer, this.#stale]
+    this.#offer = undefined
+    try {
+      if (offer) await offer.end()
+      if (stale) {
+        // What has been lost is opened anew; but a Xen that is being closed opens nothing any more.
+        const meeting = await this.#meeting().catch(() => stale.meeting)
+        await meeting.withdraw(stale.keys)
+      }
+      this.#stale = undefined
+    } catch (error) {
+      this.#host.failed(this.domid, error as Error)
+    } finally {
+      this.#replaced()
+    }
+  }
+
+  /** Xen's store may be another one than the last time: the connection to xenstored may have been lost. */
+  async #meeting(): Promise<Rendezvous> {
+    const { parts, name, self } = this.#host
+    return new Rendezvous(await parts.store(), absolute(pathOf(name, this.domid), self))
+  }
+
+  /** Until the time is over, the channel has an event, or this ends. */
+  #sleep(milliseconds: number, channel: EventChannel | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const { signal } = this.#stop
+      const wake = (): void => {
+        clearTimeout(this.#timer)
+        takeBack()
+        channel?.off('event', wake).off('close', wake)
+        resolve()
+      }
+      let takeBack = (): void => {}
+      this.#timer = setTimeout(wake, milliseconds)
+      if (!this.#host.referenced) this.#timer.unref()
+      if (signal.aborted) return wake()
+      takeBack = onAbort(signal, wake)
+      channel?.on('event', wake).on('close', wake)
+      if (channel?.ended) wake()
+    })
+  }
+}

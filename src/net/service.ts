@@ -1,0 +1,300 @@
+import { EventEmitter } from 'node:events'
+import { type InspectOptionsStylized, inspect } from 'node:util'
+import { untilAborted } from '../abort.js'
+import { publish } from '../diagnostics.js'
+import { closedError } from '../errors.js'
+import { inLine } from '../inspect.js'
+import { type CloseOptions, checkClose } from '../threads/close-options.js'
+import { dependents } from '../threads/dependents.js'
+import { Lifecycle } from '../threads/lifecycle.js'
+import type { DomainParts } from '../vchan/vigil.js'
+import { checkDomid } from '../xenstore/paths.js'
+import { Acceptor, type Host } from './acceptor.js'
+import { type CheckedListen, checkLimit } from './options.js'
+import type { ServiceSocket } from './service-socket.js'
+
+export interface ServiceEvents {
+  /** Offers stand for all domains. */
+  listening: []
+  /** A client has connected. Without a listener connections wait for one, or for `for await`. */
+  connection: [ServiceSocket]
+  /** `maxConnections` are open: one more has been closed. */
+  drop: [{ domid: number }]
+  /** Clients of that domain find no offer for now: there are no pages, no xenstored, … It is tried again every second. */
+  unavailable: [{ domid: number; error: Error }]
+  /** No client is waited for any more, and the last connection has ended. */
+  close: []
+}
+
+export interface ServiceAddress {
+  /** Of the domain that listens. */
+  domid: number
+  name: string
+  /** Whose clients may connect. */
+  domids: number[]
+}
+
+export interface ServiceStats {
+  /** Open now, and by domain: those that have any. */
+  connections: number
+  domains: Record<number, number>
+  /** Since the beginning. */
+  accepted: number
+  dropped: number
+  /** Of all connections, also of those that have ended, as the streams count them. */
+  bytesRead: number
+  bytesWritten: number
+  eventsSent: number
+  eventsReceived: number
+  stalls: number
+}
+
+type Totals = Pick<ServiceStats, 'bytesRead' | 'bytesWritten' | 'eventsSent' | 'eventsReceived' | 'stalls'>
+
+/**
+ * A service that clients in other domains connect to, with the manners of `net.Server`. Made by {@link listen}.
+ *
+ * Listen to 'connection', or iterate: `for await (const socket of service)`, which ends with the service.
+ */
+export class Service extends EventEmitter<ServiceEvents> implements AsyncIterable<ServiceSocket> {
+  readonly name: string
+  readonly #host: Host
+  readonly #acceptors = new Map<number, { acceptor: Acceptor; started: Promise<void> }>()
+  readonly #sockets = new Set<ServiceSocket>()
+  /** Accepted, and not taken by anybody yet. */
+  #backlog: ServiceSocket[] = []
+  /** Who waits for a change: of the backlog, or of the number of connections. */
+  readonly #waiting = new Set<() => void>()
+  readonly #lifecycle = new Lifecycle('the service')
+  readonly #leave: () => void
+  readonly #ended: Totals = { bytesRead: 0, bytesWritten: 0, eventsSent: 0, eventsReceived: 0, stalls: 0 }
+  #maxConnections: number
+  #maxConnectionsPerDomain: number
+  #referenced = true
+  #accepted = 0
+  #dropped = 0
+
+  /** @internal @param self the domain that listens */
+  constructor(parts: DomainParts, self: number, options: Omit<CheckedListen, 'domids' | 'signal'>) {
+    super()
+    this.name = options.name
+    this.#maxConnections = options.maxConnections
+    this.#maxConnectionsPerDomain = options.maxConnectionsPerDomain
+    const service = this
+    this.#host = {
+      parts,
+      self,
+      name: options.name,
+      window: options.window,
+      get referenced() {
+        return service.#referenced
+      },
+      hasRoom: (domid) => this.#hasRoom(domid),
+      room: (domid, signal) => this.#room(domid, signal),
+      accepted: (socket) => this.#accept(socket),
+      failed: (domid, error) => this.#unavailable(domid, error),
+    }
+    const dependent = { close: () => this.close({ force: true }) }
+    parts[dependents]?.add(dependent)
+    this.#leave = () => parts[dependents]?.delete(dependent)
+    ;(this as EventEmitter).on('newListener', (event) => {
+      if (event === 'connection') queueMicrotask(() => this.#handOut())
+    })
+  }
+
+  get listening(): boolean {
+    return !this.#lifecycle.closing
+  }
+
+  /** Open connections. */
+  get connections(): number {
+    return this.#sockets.size
+  }
+
+  /** Of all domains together. More are closed at once. @throws TypeError, RangeError when set to less than 1 */
+  get maxConnections(): number {
+    return this.#maxConnections
+  }
+
+  set maxConnections(value: number) {
+    checkLimit('maxConnections', value)
+    this.#maxConnections = value
+    this.#changed()
+  }
+
+  /** A domain that has so many finds no offer. @throws TypeError, RangeError when set to less than 1 */
+  get maxConnectionsPerDomain(): number {
+    return this.#maxConnectionsPerDomain
+  }
+
+  set maxConnectionsPerDomain(value: number) {
+    checkLimit('maxConnectionsPerDomain', value)
+    this.#maxConnectionsPerDomain = value
+    this.#changed()
+  }
+
+  address(): ServiceAddress {
+    return { domid: this.#host.self, name: this.name, domids: [...this.#acceptors.keys()] }
+  }
+
+  /**
+   * Lets clients of that domain connect as well. Resolves when they can.
+   * @param domid 0 to 32751. The domain need not exist yet
+   * @throws what sharing pages, binding a port and writing to xenstore throws; GrantError ERR_GRANTS_CLOSED; TypeError, RangeError
+   */
+  async allow(domid: number): Promise<void> {
+    checkDomid('domid', domid)
+    this.#lifecycle.mustBeOpen()
+    const known = this.#acceptors.get(domid)
+    if (known) return known.started
+    const acceptor = new Acceptor(domid, this.#host)
+    const started = acceptor.start()
+    this.#acceptors.set(domid, { acceptor, started })
+    try {
+      await started
+    } catch (error) {
+      this.#acceptors.delete(domid)
+      throw error
+    }
+  }
+
+  /** No more clients of that domain: gives back what was offered to it. Its connections stay. */
+  async deny(domid: number): Promise<void> {
+    checkDomid('domid', domid)
+    const known = this.#acceptors.get(domid)
+    this.#acceptors.delete(domid)
+    await known?.acceptor.end(closedError('the service'))
+  }
+
+  /**
+   * Takes back all offers, and resolves when the last connection has ended.
+   * @param options `force`: ends the connections at once
+   */
+  close(options?: CloseOptions): Promise<void> {
+    const force = checkClose(options)
+    const closed = this.#lifecycle.close(() => this.#close())
+    if (force) for (const socket of this.#sockets) socket.destroy()
+    return closed
+  }
+
+  async #close(): Promise<void> {
+    this.#changed()
+    // Nobody can get them any more.
+    for (const socket of this.#backlog.splice(0)) socket.destroy()
+    const acceptors = [...this.#acceptors.values()]
+    await Promise.all(acceptors.map(({ acceptor }) => acceptor.end(closedError('the service'))))
+    while (this.#sockets.size > 0) await this.#change()
+    this.#leave()
+    this.emit('close')
+  }
+
+  /** Waiting for clients keeps the process alive, as it does from the beginning. */
+  ref(): this {
+    return this.#reference(true)
+  }
+
+  /** Waiting for clients does not keep the process alive. Connections do. */
+  unref(): this {
+    return this.#reference(false)
+  }
+
+  #reference(referenced: boolean): this {
+    this.#referenced = referenced
+    for (const { acceptor } of this.#acceptors.values()) acceptor.reference()
+    return this
+  }
+
+  stats(): ServiceStats {
+    const domains: Record<number, number> = {}
+    const totals = { ...this.#ended }
+    for (const socket of this.#sockets) {
+      domains[socket.domid] = (domains[socket.domid] ?? 0) + 1
+      add(totals, socket)
+    }
+    return {
+      connections: this.connections,
+      domains,
+      accepted: this.#accepted,
+      dropped: this.#dropped,
+      ...totals,
+    }
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<ServiceSocket, void, undefined> {
+    for (;;) {
+      const socket = this.#backlog.shift()
+      if (socket) yield socket
+      else if (this.#lifecycle.closing) return
+      else await this.#change()
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close({ force: true })
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptionsStylized): string {
+    const { state } = this.#lifecycle
+    return inLine('Service', { ...this.address(), connections: this.connections, state }, options)
+  }
+
+  #accept(socket: ServiceSocket): void {
+    if (this.#sockets.size >= this.#maxConnections || this.#lifecycle.closing) {
+      this.#dropped++
+      socket.on('error', () => {}).destroy()
+      this.emit('drop', { domid: socket.domid })
+      return
+    }
+    this.#accepted++
+    this.#sockets.add(socket)
+    socket.once('close', () => {
+      this.#sockets.delete(socket)
+      this.#backlog = this.#backlog.filter((other) => other !== socket)
+      add(this.#ended, socket)
+      this.#changed()
+    })
+    this.#backlog.push(socket)
+    // Not in the acceptor's turn: what a listener throws is no failure of that.
+    queueMicrotask(() => this.#handOut())
+    this.#changed()
+  }
+
+  #handOut(): void {
+    if (this.listenerCount('connection') === 0) return
+    for (const socket of this.#backlog.splice(0)) this.emit('connection', socket)
+  }
+
+  #unavailable(domid: number, error: Error): void {
+    publish('xen-grants:error', () => ({ operation: 'listen', error }))
+    this.emit('unavailable', { domid, error })
+  }
+
+  #hasRoom(domid: number): boolean {
+    if (this.#sockets.size >= this.#maxConnections) return false
+    let count = 0
+    for (const socket of this.#sockets) if (socket.domid === domid) count++
+    return count < this.#maxConnectionsPerDomain
+  }
+
+  async #room(domid: number, signal: AbortSignal): Promise<void> {
+    while (!this.#hasRoom(domid)) await untilAborted(this.#change(), signal)
+  }
+
+  #changed(): void {
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const wake of waiting) wake()
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.add(resolve))
+  }
+}
+
+function add(totals: Totals, socket: ServiceSocket): void {
+  totals.bytesRead += socket.bytesRead
+  totals.bytesWritten += socket.bytesWritten
+  totals.eventsSent += socket.eventsSent
+  totals.eventsReceived += socket.eventsReceived
+  totals.stalls += socket.stalls
+}
