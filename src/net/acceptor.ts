@@ -187,7 +187,6 @@ export class Acceptor {
       if (signal.aborted) return wake()
       takeBack = onAbort(signal, wake)
       channel?.on('event', wake).on('close', wake)
-      if (channel?.ended) wake()
     })
   }
 }
