@@ -119,6 +119,9 @@ export class Offer {
 
   /** Takes it back. The keys first: what they name is free for others then. */
   async end(): Promise<void> {
-    await this.meeting.withdraw(this.keys).finally(() => giveBack(this.grant.unshare(), this.channel.close()))
+    await this.meeting
+      .withdraw(this.keys)
+      .finally(() => giveBack(this.grant.unshare(), this.channel.close()))
+      .finally(() => this.meeting.leave(this.keys))
   }
 }

@@ -7,6 +7,7 @@ import { VchanEnd } from './end.js'
 import { type Orders, pagesOf, placeInPage } from './layout.js'
 import { giveBack, type Link, lossOf } from './link.js'
 import type { Offer } from './offer.js'
+import type { Keys, Rendezvous } from './rendezvous.js'
 
 /** How long the pages of a vchan that this end has closed wait for the client to unmap them, in milliseconds. */
 const LINGER = 1000
@@ -19,6 +20,8 @@ export class ServerLink implements Link {
   readonly path: string
   readonly end: VchanEnd
   readonly channel: EventChannel
+  readonly #meeting: Rendezvous
+  readonly #keys: Keys
   readonly #grant: Grant
   readonly #withdrawn: Promise<void>
 
@@ -27,10 +30,12 @@ export class ServerLink implements Link {
    *   that
    * @throws GrantError ERR_GRANTS_PROTOCOL
    */
-  constructor({ domid, meeting, channel, grant, orders }: Offer, withdrawn: Promise<void>) {
+  constructor({ domid, meeting, keys, channel, grant, orders }: Offer, withdrawn: Promise<void>) {
     this.domid = domid
     this.path = meeting.base
     this.channel = channel
+    this.#meeting = meeting
+    this.#keys = keys
     this.#grant = grant
     this.#withdrawn = withdrawn
     // A failure is release()'s to tell.
@@ -63,7 +68,9 @@ export class ServerLink implements Link {
     } catch {
       // With nonsense in the page, or a channel that ends meanwhile, there is nothing to wait for.
     }
-    await giveBack(this.#withdrawn, this.#grant.unshare(), channel.close())
+    await giveBack(this.#withdrawn, this.#grant.unshare(), channel.close()).finally(() =>
+      this.#meeting.leave(this.#keys),
+    )
   }
 
   /** What is taken back before that comes free late: the kernel tries again ten times a second, one page each. */
