@@ -6,6 +6,7 @@ const benchmarks = [
   'threshold',
   'control-path',
   'event-loop',
+  'fair-turns',
   'growth',
   'startup',
   'memory',
