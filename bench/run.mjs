@@ -12,6 +12,7 @@ const benchmarks = [
   'busy-main',
   'xenstore',
   'vchan',
+  'services',
   'events',
 ]
 const only = process.argv.slice(2)
