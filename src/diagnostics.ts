@@ -12,6 +12,20 @@ export interface DiagnosticMessages {
   /** A grant's pages are back with the driver. */
   'xen-grants:unshare': { id: number; domid: number; pages: number; force: boolean }
   'xen-grants:fill': { id: number; domid: number; bytes: number; slices: number; milliseconds: number }
+  /** A vchan has connected: at either end, also of a service. */
+  'xen-grants:stream-open': { domid: number; path: string }
+  /** It has given back everything. `error`: what it was destroyed with. The counts are those of the stream itself. */
+  'xen-grants:stream-close': {
+    domid: number
+    path: string
+    bytesRead: number
+    bytesWritten: number
+    eventsSent: number
+    eventsReceived: number
+    stalls: number
+    milliseconds: number
+    error?: Error
+  }
   /** A call of the public API rejected, or something failed for which no caller waits. */
   'xen-grants:error': { operation: string; error: Error }
   /** share() was refused because `maxQueue` requests wait already. */
@@ -24,6 +38,8 @@ const names: Name[] = [
   'xen-grants:share',
   'xen-grants:unshare',
   'xen-grants:fill',
+  'xen-grants:stream-open',
+  'xen-grants:stream-close',
   'xen-grants:error',
   'xen-grants:saturated',
 ]

@@ -3,7 +3,7 @@ import { onAbort } from '../abort.js'
 import type { EventChannel } from '../events/event-channel.js'
 import { LOOK, Offer } from '../vchan/offer.js'
 import { absolute } from '../vchan/options.js'
-import { type Keys, Rendezvous } from '../vchan/rendezvous.js'
+import { Rendezvous } from '../vchan/rendezvous.js'
 import { ServerLink } from '../vchan/server-link.js'
 import { type DomainParts, Vigil } from '../vchan/vigil.js'
 import { pathOf } from './options.js'
@@ -15,6 +15,8 @@ const AGAIN = 1000
 /** What an acceptor works for. */
 export interface Host {
   readonly parts: DomainParts
+  /** The domain that listens. */
+  readonly self: number
   readonly name: string
   readonly window: number
   /** Whether waiting for clients keeps the process alive. */
@@ -38,8 +40,8 @@ export class Acceptor {
   readonly #stop = new AbortController()
   /** The offer that stands. */
   #offer: Offer | undefined
-  /** Of an offer that has been taken, which are still in xenstore. */
-  #stale: Keys | undefined
+  /** An offer that has been taken, whose keys are still in xenstore. */
+  #stale: Offer | undefined
   #timer: NodeJS.Timeout | undefined
   /** Lets the connection know that its keys are gone. */
   #replaced = (): void => {}
@@ -119,7 +121,7 @@ export class Acceptor {
     })
     const link = new ServerLink(offer, replaced)
     this.#offer = undefined
-    this.#stale = offer.keys
+    this.#stale = offer
     offer.channel.ref()
     this.#host.accepted(new ServiceSocket(link, Vigil.of(parts), name))
   }
@@ -133,7 +135,7 @@ export class Acceptor {
     const offer = await Offer.make(parts, meeting, { domid: this.domid, ...sizes, signal })
     this.#offer = offer
     try {
-      await offer.publish(await this.#self())
+      await offer.publish(this.#host.self)
     } catch (error) {
       this.#offer = undefined
       await offer.end().catch(() => {})
@@ -150,7 +152,11 @@ export class Acceptor {
     this.#offer = undefined
     try {
       if (offer) await offer.end()
-      if (stale) await (await this.#meeting()).withdraw(stale)
+      if (stale) {
+        // What has been lost is opened anew; but a Xen that is being closed opens nothing any more.
+        const meeting = await this.#meeting().catch(() => stale.meeting)
+        await meeting.withdraw(stale.keys)
+      }
       this.#stale = undefined
     } catch (error) {
       this.#host.failed(this.domid, error as Error)
@@ -161,13 +167,8 @@ export class Acceptor {
 
   /** Xen's store may be another one than the last time: the connection to xenstored may have been lost. */
   async #meeting(): Promise<Rendezvous> {
-    const { parts, name } = this.#host
-    return new Rendezvous(await parts.store(), absolute(pathOf(name, this.domid), await this.#self()))
-  }
-
-  async #self(): Promise<number> {
-    const store = await this.#host.parts.store()
-    return store.domid({ signal: this.#stop.signal })
+    const { parts, name, self } = this.#host
+    return new Rendezvous(await parts.store(), absolute(pathOf(name, this.domid), self))
   }
 
   /** Until the time is over, the channel has an event, or this ends. */

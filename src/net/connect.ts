@@ -1,9 +1,8 @@
-import type { Link } from '../vchan/link.js'
-import { checkConnect } from '../vchan/options.js'
-import { type DomainParts, Vigil } from '../vchan/vigil.js'
-import { checkSocketConnect, pathOf, type SocketConnectOptions } from './options.js'
-import { ServiceSocket } from './service-socket.js'
-import { connectInTurn } from './turns.js'
+import type { DomainParts } from '../vchan/vigil.js'
+import { openSocket } from './open-socket.js'
+import { checkSocketConnect, type ReconnectOptions, type SocketConnectOptions } from './options.js'
+import { Reconnection } from './reconnection.js'
+import type { ServiceSocket } from './service-socket.js'
 
 /**
  * Connects to a service of another domain, and waits for it as long as `timeout` says.
@@ -11,14 +10,13 @@ import { connectInTurn } from './turns.js'
  * @throws GrantError ETIMEDOUT, which says what was missing last; ERR_GRANTS_PROTOCOL: what is offered is no vchan;
  *   what mapping grants, binding ports and xenstore throw; TypeError, RangeError; the signal's reason
  */
-export async function connect(xen: DomainParts, options: SocketConnectOptions): Promise<ServiceSocket> {
-  const { domid, name, timeout, maxWindow, signal } = checkSocketConnect(xen, options)
-  const vigil = Vigil.of(xen)
-  const link = await vigil.open(signal, async (stop): Promise<Link> => {
-    const store = await xen.store()
-    const path = pathOf(name, await store.domid({ signal: stop.signal }))
-    const checked = checkConnect(xen, { domid, path, timeout, maxRingBytes: maxWindow, signal: stop.signal })
-    return connectInTurn(xen, checked, stop)
-  })
-  return new ServiceSocket(link, vigil, name)
+export function connect(xen: DomainParts, options: SocketConnectOptions): Promise<ServiceSocket>
+/** @returns at once: the streams come by iteration, see {@link Reconnection} */
+export function connect(xen: DomainParts, options: ReconnectOptions): Promise<Reconnection>
+export async function connect(
+  xen: DomainParts,
+  options: SocketConnectOptions | ReconnectOptions,
+): Promise<ServiceSocket | Reconnection> {
+  const checked = checkSocketConnect(xen, options)
+  return checked.reconnect ? new Reconnection(xen, checked) : openSocket(xen, checked)
 }

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers'
 import { onAbort } from '../abort.js'
 import { checkFunction } from '../arguments.js'
+import { published } from '../diagnostics.js'
 import type { DomainParts } from '../vchan/vigil.js'
 import { checkListen, type ListenOptions } from './options.js'
 import { Service } from './service.js'
@@ -15,10 +16,18 @@ import type { ServiceSocket } from './service-socket.js'
  * @throws what sharing pages, binding ports and writing to xenstore throws, and then nothing is left of it; the signal's reason;
  *   TypeError, RangeError
  */
-export async function listen(
+export function listen(
   xen: DomainParts,
   options: ListenOptions,
   handler?: (socket: ServiceSocket) => void,
+): Promise<Service> {
+  return published('listen', () => open(xen, options, handler))
+}
+
+async function open(
+  xen: DomainParts,
+  options: ListenOptions,
+  handler: ((socket: ServiceSocket) => void) | undefined,
 ): Promise<Service> {
   const { domids, signal, ...rest } = checkListen(xen, options)
   if (handler !== undefined) checkFunction('handler', handler)

@@ -1,4 +1,11 @@
-import { checkInteger, checkOptions, checkSignal, invalidArgType, invalidArgValue } from '../arguments.js'
+import {
+  checkBoolean,
+  checkInteger,
+  checkOptions,
+  checkSignal,
+  invalidArgType,
+  invalidArgValue,
+} from '../arguments.js'
 import type { DomainParts } from '../vchan/vigil.js'
 import { checkDomid } from '../xenstore/paths.js'
 
@@ -25,11 +32,16 @@ export interface SocketConnectOptions {
   domid: number
   /** Of the service, as in `listen()`. */
   name: string
-  /** How long to wait for the service, in milliseconds, 0 to 2^31-1. 0: look once. Default 10000. */
+  /** How long to wait for the service, in milliseconds, 0 to 2^31-1. 0: look once. Default 10000; no limit with `reconnect`. */
   timeout?: number | undefined
   /** The largest window that is mapped for a service, in bytes per direction: 1024 to 1048576. Default 1048576. */
   maxWindow?: number | undefined
   signal?: AbortSignal | undefined
+}
+
+export interface ReconnectOptions extends SocketConnectOptions {
+  /** A new stream whenever the service has come back. */
+  reconnect: true
 }
 
 export interface CheckedListen {
@@ -44,8 +56,9 @@ export interface CheckedListen {
 export interface CheckedSocketConnect {
   domid: number
   name: string
-  timeout: number
+  timeout: number | undefined
   maxWindow: number
+  reconnect: boolean
   signal: AbortSignal | undefined
 }
 
@@ -91,22 +104,25 @@ export function checkSocketConnect(xen: unknown, options: unknown): CheckedSocke
   const {
     domid,
     name,
-    timeout = DEFAULT_TIMEOUT,
+    reconnect = false,
+    timeout = reconnect ? undefined : DEFAULT_TIMEOUT,
     maxWindow = MAX_WINDOW,
     signal,
-  } = checkOptions<SocketConnectOptions>('options', options, [
+  } = checkOptions<SocketConnectOptions & { reconnect?: boolean }>('options', options, [
     'domid',
     'name',
     'timeout',
     'maxWindow',
+    'reconnect',
     'signal',
   ])
   checkDomid('options.domid', domid)
   checkServiceName(name)
-  checkInteger('options.timeout', timeout, 0, MAX_TIMER)
+  checkBoolean('options.reconnect', reconnect)
+  if (timeout !== undefined) checkInteger('options.timeout', timeout, 0, MAX_TIMER)
   checkInteger('options.maxWindow', maxWindow, 1024, MAX_WINDOW)
   checkSignal('options.signal', signal)
-  return { domid, name, timeout, maxWindow, signal }
+  return { domid, name, timeout, maxWindow, reconnect, signal }
 }
 
 /** @throws RangeError, TypeError */

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { type InspectOptionsStylized, inspect } from 'node:util'
 import { untilAborted } from '../abort.js'
+import { publish } from '../diagnostics.js'
 import { closedError } from '../errors.js'
 import { inLine } from '../inspect.js'
 import { type CloseOptions, checkClose } from '../threads/close-options.js'
@@ -45,9 +46,10 @@ export interface ServiceStats {
   bytesWritten: number
   eventsSent: number
   eventsReceived: number
+  stalls: number
 }
 
-type Totals = Pick<ServiceStats, 'bytesRead' | 'bytesWritten' | 'eventsSent' | 'eventsReceived'>
+type Totals = Pick<ServiceStats, 'bytesRead' | 'bytesWritten' | 'eventsSent' | 'eventsReceived' | 'stalls'>
 
 /**
  * A service that clients in other domains connect to, with the manners of `net.Server`. Made by {@link listen}.
@@ -56,7 +58,6 @@ type Totals = Pick<ServiceStats, 'bytesRead' | 'bytesWritten' | 'eventsSent' | '
  */
 export class Service extends EventEmitter<ServiceEvents> implements AsyncIterable<ServiceSocket> {
   readonly name: string
-  readonly #self: number
   readonly #host: Host
   readonly #acceptors = new Map<number, { acceptor: Acceptor; started: Promise<void> }>()
   readonly #sockets = new Set<ServiceSocket>()
@@ -66,7 +67,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
   readonly #waiting = new Set<() => void>()
   readonly #lifecycle = new Lifecycle('the service')
   readonly #leave: () => void
-  readonly #ended: Totals = { bytesRead: 0, bytesWritten: 0, eventsSent: 0, eventsReceived: 0 }
+  readonly #ended: Totals = { bytesRead: 0, bytesWritten: 0, eventsSent: 0, eventsReceived: 0, stalls: 0 }
   #maxConnections: number
   #maxConnectionsPerDomain: number
   #referenced = true
@@ -77,12 +78,12 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
   constructor(parts: DomainParts, self: number, options: Omit<CheckedListen, 'domids' | 'signal'>) {
     super()
     this.name = options.name
-    this.#self = self
     this.#maxConnections = options.maxConnections
     this.#maxConnectionsPerDomain = options.maxConnectionsPerDomain
     const service = this
     this.#host = {
       parts,
+      self,
       name: options.name,
       window: options.window,
       get referenced() {
@@ -133,7 +134,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
   }
 
   address(): ServiceAddress {
-    return { domid: this.#self, name: this.name, domids: [...this.#acceptors.keys()] }
+    return { domid: this.#host.self, name: this.name, domids: [...this.#acceptors.keys()] }
   }
 
   /**
@@ -264,6 +265,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
   }
 
   #unavailable(domid: number, error: Error): void {
+    publish('xen-grants:error', () => ({ operation: 'listen', error }))
     this.emit('unavailable', { domid, error })
   }
 
@@ -294,4 +296,5 @@ function add(totals: Totals, socket: ServiceSocket): void {
   totals.bytesWritten += socket.bytesWritten
   totals.eventsSent += socket.eventsSent
   totals.eventsReceived += socket.eventsReceived
+  totals.stalls += socket.stalls
 }

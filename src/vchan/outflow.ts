@@ -23,6 +23,8 @@ export class Outflow {
   #callback: Callback | undefined
   /** Bytes put into the ring. */
   bytes = 0
+  /** How often there was no room left. */
+  stalls = 0
 
   constructor(end: VchanEnd, producer: Producer) {
     this.#end = end
@@ -48,7 +50,10 @@ export class Outflow {
       if (writer.publish() && this.#end.owes(Notify.written)) this.#producer.notify()
       if (done) break
       this.#end.ask(Notify.read)
-      if (writer.space() === 0) return
+      if (writer.space() === 0) {
+        this.stalls++
+        return
+      }
       turn.spend(this.bytes - before)
       if (turn.over) {
         this.#producer.later()

@@ -1,7 +1,9 @@
 import type { Buffer } from 'node:buffer'
+import { performance } from 'node:perf_hooks'
 import { Duplex } from 'node:stream'
 import { clearTimeout, setImmediate, setTimeout } from 'node:timers'
 import { type InspectOptionsStylized, inspect } from 'node:util'
+import { publish } from '../diagnostics.js'
 import { GrantError } from '../errors.js'
 import { inLine } from '../inspect.js'
 import { connectLink } from './connect.js'
@@ -37,6 +39,7 @@ export class Vchan extends Duplex {
   readonly #watched: Watched
   readonly #inflow: Inflow
   readonly #outflow: Outflow
+  readonly #began = performance.now()
   #eventsSent = 0
   #eventsReceived = 0
   #final: Callback | undefined
@@ -74,6 +77,7 @@ export class Vchan extends Duplex {
       close: () => this.#close(),
     }
     vigil.add(this.#watched)
+    publish('xen-grants:stream-open', () => ({ domid, path }))
     channel.on('event', this.#woken)
     channel.once('close', this.#channelLost)
     // It may have been closed before.
@@ -125,6 +129,11 @@ export class Vchan extends Duplex {
 
   get eventsReceived(): number {
     return this.#eventsReceived
+  }
+
+  /** How often a write had to wait because the other end had not taken enough: it is slower than this one, or the ring is small. */
+  get stalls(): number {
+    return this.#outflow.stalls
   }
 
   /** While it is open the process is kept alive, as it is from the beginning. */
@@ -179,9 +188,19 @@ export class Vchan extends Duplex {
     this.#refusal.end()
     this.#outflow.giveUp()?.(error ?? this.#error('ERR_GRANTS_CLOSED', 'closed before all was written'))
     this.#leave(false).then(
-      () => callback(error),
-      (failure) => callback(error ?? failure),
+      () => this.#over(error, callback),
+      (failure) => this.#over(error ?? failure, callback),
     )
+  }
+
+  #over(error: Error | null, callback: Callback): void {
+    publish('xen-grants:stream-close', () => {
+      const { domid, path, bytesRead, bytesWritten, eventsSent, eventsReceived, stalls } = this
+      const milliseconds = performance.now() - this.#began
+      const counts = { bytesRead, bytesWritten, eventsSent, eventsReceived, stalls }
+      return { domid, path, ...counts, milliseconds, ...(error && { error }) }
+    })
+    callback(error)
   }
 
   [inspect.custom](_depth: number, options: InspectOptionsStylized): string {

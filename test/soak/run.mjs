@@ -1,6 +1,6 @@
 // A million steps of the model (test/model/model.test.ts), ten thousand requests to the simulated xenstored and a real one
 // (test/agreement/xenstore.test.ts), a hundred thousand writes of a fuzzer to the page of a vchan, a thousand vchans and 64 MiB
-// through the smallest (test/vchan), then the memory trials at full length (test/memory).
+// through the smallest (test/vchan), a thousand connections of forty processes that are killed at random (test/net/crowd.test.ts), then the memory trials at full length (test/memory).
 // XEN_GRANTS_SEED=n starts from a seed, XEN_GRANTS_STEPS=n takes another number of steps.
 // Names of test files, or parts of them, run only those: `npm run test:soak test/memory`.
 import { spawnSync } from 'node:child_process'
@@ -14,6 +14,7 @@ if (files.length === 0)
     'test/vchan/many.test.ts',
     'test/vchan/ring.test.ts',
     'test/vchan/stream.test.ts',
+    'test/net/crowd.test.ts',
     'test/memory',
   )
 const { status } = spawnSync(

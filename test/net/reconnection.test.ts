@@ -1,0 +1,83 @@
+import { expect, it } from 'vitest'
+import { connect, type ServiceSocket } from 'xen-grants/vchan'
+import { ended } from '../vchan/ends.js'
+import { CLIENT, exchange, NAME, SERVER, useServices } from './shared-services.js'
+
+const net = useServices()
+const echo = (socket: ServiceSocket): void => void socket.on('error', () => {}).pipe(socket)
+const again = (options: { timeout?: number; signal?: AbortSignal } = {}) =>
+  connect(net.domain(CLIENT), { domid: SERVER, name: NAME, reconnect: true, ...options })
+
+it('gives a new stream when the service has come back', async () => {
+  let service = await net.listen({}, echo)
+  const seen: ServiceSocket[] = []
+  for await (const socket of await again()) {
+    seen.push(net.keep(socket))
+    expect(await exchange(socket, `stream ${seen.length}`)).toBe(`stream ${seen.length}`)
+    if (seen.length === 3) break
+    await service.close({ force: true })
+    service = await net.listen({}, echo)
+  }
+  expect(new Set(seen).size).toBe(3)
+  // Leaving the loop has closed the last.
+  await ended(seen[2]!)
+})
+
+it('waits for a service that is not there yet', async () => {
+  const streams = (await again())[Symbol.asyncIterator]()
+  const first = streams.next()
+  await net.listen({}, echo)
+  const { value } = await first
+  expect(await exchange(net.keep(value!), 'there')).toBe('there')
+  await streams.return(undefined)
+})
+
+it('with a time limit it throws when the service stays away', async () => {
+  const streams = (await again({ timeout: 1 }))[Symbol.asyncIterator]()
+  await expect(streams.next()).rejects.toMatchObject({ code: 'ETIMEDOUT' })
+})
+
+it('close() ends the loop, whether it waits or has a stream', async () => {
+  const waiting = await again()
+  const none = waiting[Symbol.asyncIterator]().next()
+  await waiting.close()
+  expect(await none).toEqual({ done: true, value: undefined })
+
+  await net.listen({}, echo)
+  const connected = await again()
+  let count = 0
+  for await (const socket of connected) {
+    count++
+    net.keep(socket)
+    await exchange(socket, 'x')
+    await connected.close()
+    expect(socket.closed).toBe(true)
+  }
+  expect(count).toBe(1)
+})
+
+it('the signal ends it with its reason, and closes the stream', async () => {
+  await net.listen({}, echo)
+  const stop = new AbortController()
+  const loop = (async () => {
+    for await (const socket of await again({ signal: stop.signal })) {
+      net.keep(socket)
+      await exchange(socket, 'x')
+      stop.abort(new Error('enough'))
+    }
+  })()
+  await expect(loop).rejects.toThrow('enough')
+})
+
+it('a service that hangs up at once is not asked again and again', async () => {
+  const service = await net.listen({}, (socket) => void socket.on('error', () => {}).destroy())
+  const streams = await again()
+  let count = 0
+  for await (const socket of streams) {
+    net.keep(socket)
+    if (++count < 4) continue
+    break
+  }
+  // 50, 100 and 200 ms lie between them: what came meanwhile would be more than four.
+  expect(service.stats().accepted).toBeLessThanOrEqual(4)
+})

@@ -1,0 +1,323 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
+import { expect, it } from 'vitest'
+import { connect, listen, type ServiceSocket, Vchan } from 'xen-grants/vchan'
+import { ended, failure } from '../vchan/ends.js'
+import { CLIENT, exchange, NAME, OTHER, SERVER, useServices } from './shared-services.js'
+
+const net = useServices()
+const echo = (socket: ServiceSocket): void => void socket.on('error', () => {}).pipe(socket)
+
+it('serves several clients of several domains at once, each its own bytes', async () => {
+  const service = await net.listen({}, echo)
+  const clients = await Promise.all([CLIENT, CLIENT, OTHER, CLIENT, OTHER].map((domid) => net.connect(domid)))
+  const texts = clients.map((_, i) => `the words of client ${i}`)
+  expect(await Promise.all(clients.map((client, i) => exchange(client, texts[i]!)))).toEqual(texts)
+  expect(service.connections).toBe(5)
+  expect(service.stats()).toMatchObject({ connections: 5, accepted: 5, domains: { [CLIENT]: 3, [OTHER]: 2 } })
+})
+
+it('says who is at the other end', async () => {
+  const service = await net.listen()
+  const [client, server] = await Promise.all([
+    net.connect(),
+    once(service, 'connection').then(([one]) => one),
+  ])
+  net.keep(server)
+  expect(client).toMatchObject({
+    domid: SERVER,
+    name: NAME,
+    remoteAddress: `xen:${SERVER}`,
+    readyState: 'open',
+  })
+  expect(server).toMatchObject({
+    domid: CLIENT,
+    name: NAME,
+    remoteAddress: `xen:${CLIENT}`,
+    connecting: false,
+  })
+  expect(service.address()).toEqual({ domid: SERVER, name: NAME, domids: [CLIENT, OTHER] })
+})
+
+it('emits listening when there is somebody to hear it', async () => {
+  const service = await net.listen()
+  await once(service, 'listening')
+  expect(service.listening).toBe(true)
+})
+
+it('is iterated: connections that came before are not lost', async () => {
+  const service = await net.listen()
+  await Promise.all([net.connect(), net.connect(OTHER)])
+  const seen = []
+  for await (const socket of service) {
+    seen.push(net.keep(socket).domid)
+    if (seen.length === 2) break
+  }
+  expect(seen.sort()).toEqual([CLIENT, OTHER])
+})
+
+it('the iteration ends with the service', async () => {
+  const service = await net.listen()
+  const all = (async () => {
+    for await (const socket of service) net.keep(socket)
+    return 'ended'
+  })()
+  await service.close()
+  expect(await all).toBe('ended')
+})
+
+it('a listener that comes late gets the connections that came before', async () => {
+  const service = await net.listen()
+  await net.connect()
+  const [socket] = await once(service, 'connection')
+  net.keep(socket)
+  expect(socket.domid).toBe(CLIENT)
+})
+
+it('what a listener throws is an uncaught exception, and the service goes on', async () => {
+  const service = await net.listen()
+  const thrown = once(process, 'uncaughtException')
+  const listeners = process.listeners('uncaughtException')
+  for (const one of listeners.slice(0, -1)) process.off('uncaughtException', one)
+  try {
+    service.once('connection', (socket) => {
+      net.keep(socket)
+      throw new Error('of the listener')
+    })
+    await net.connect()
+    expect((await thrown)[0]).toMatchObject({ message: 'of the listener' })
+  } finally {
+    for (const one of listeners.slice(0, -1)) process.on('uncaughtException', one)
+  }
+  service.on('connection', echo)
+  expect(await exchange(await net.connect(), 'still there')).toBe('still there')
+})
+
+it('close() waits for the connections, takes no more, and gives back what was offered', async () => {
+  const service = await net.listen({}, echo)
+  const client = await net.connect()
+  await exchange(client, 'x')
+  let closed = false
+  const closing = service.close().then(() => {
+    closed = true
+  })
+  await expect(net.connect(CLIENT, { timeout: 0 })).rejects.toMatchObject({ code: 'ETIMEDOUT' })
+  expect(await exchange(client, 'goes on')).toBe('goes on')
+  expect(closed).toBe(false)
+  client.end()
+  await closing
+})
+
+it('close({ force }) ends the connections, also after close()', async () => {
+  const service = await net.listen({}, echo)
+  const client = await net.connect()
+  await exchange(client, 'x')
+  const closing = service.close()
+  await service.close({ force: true })
+  await closing
+  expect(await failure(client)).toBeUndefined()
+})
+
+it('closes with its signal', async () => {
+  const stop = new AbortController()
+  const service = await net.listen({ signal: stop.signal })
+  const closed = once(service, 'close')
+  stop.abort()
+  await closed
+  await expect(net.connect(CLIENT, { timeout: 0 })).rejects.toMatchObject({ code: 'ETIMEDOUT' })
+})
+
+it('a domain that is not allowed finds nothing, until it is', async () => {
+  const service = await net.listen({ domids: [CLIENT] }, echo)
+  await expect(net.connect(OTHER, { timeout: 0 })).rejects.toMatchObject({ code: 'ETIMEDOUT' })
+  await service.allow(OTHER)
+  expect(await exchange(await net.connect(OTHER), 'now')).toBe('now')
+  await service.deny(OTHER)
+  await expect(net.connect(OTHER, { timeout: 0 })).rejects.toMatchObject({ code: 'ETIMEDOUT' })
+  expect(await exchange(await net.connect(), 'the other one')).toBe('the other one')
+})
+
+it('a domain with as many connections as it may have waits for one to end, others do not', async () => {
+  await net.listen({ maxConnectionsPerDomain: 2 }, echo)
+  const [first] = await Promise.all([net.connect(), net.connect()])
+  await exchange(first, 'x')
+  const third = net.connect()
+  expect(await exchange(await net.connect(OTHER), 'mine')).toBe('mine')
+  await expect(Promise.race([third, Promise.resolve('waits')])).resolves.toBe('waits')
+  first.destroy()
+  expect(await exchange(await third, 'at last')).toBe('at last')
+})
+
+it('with maxConnections open, one more is dropped', async () => {
+  const service = await net.listen({ maxConnections: 1 }, echo)
+  await exchange(await net.connect(), 'x')
+  const dropped = once(service, 'drop')
+  const unlucky = await net.connect(OTHER)
+  expect(await dropped).toEqual([{ domid: OTHER }])
+  await ended(unlucky)
+  expect(service.stats()).toMatchObject({ connections: 1, accepted: 1, dropped: 1 })
+  service.maxConnections = 2
+  expect(await exchange(await net.connect(OTHER), 'now')).toBe('now')
+})
+
+it('a plain vchan connects as well, one after the other, each to pages of its own', async () => {
+  const refs = new Set<string>()
+  await net.listen({}, echo)
+  const store = await net.domain(CLIENT).store()
+  for (let round = 0; round < 3; round++) {
+    const path = `data/vchan/${CLIENT}/${NAME}`
+    refs.add(await store.readText(`/local/domain/${SERVER}/${path}/id`))
+    const end = await Vchan.connect(net.domain(CLIENT), { domid: SERVER, path })
+    end.write(`round ${round}`)
+    const [chunk] = await once(end, 'data')
+    expect(String(chunk)).toBe(`round ${round}`)
+    end.destroy()
+    await ended(end)
+  }
+  expect(refs.size).toBe(3)
+})
+
+it('a client that has come and gone before anybody looked is handed out with what it wrote', async () => {
+  const service = await net.listen()
+  const client = await net.connect()
+  client.end('last words')
+  const [socket] = await once(service, 'connection')
+  net.keep(socket)
+  let heard = ''
+  for await (const chunk of socket) heard += chunk
+  expect(heard).toBe('last words')
+  await ended(client)
+})
+
+it('a domain that connects and leaves without end starves no other', async () => {
+  await net.listen({}, echo)
+  let flooding = true
+  const flood = (async () => {
+    for (let count = 0; ; count++) {
+      if (!flooding) return count
+      const socket = await net.connect()
+      socket.destroy()
+      await ended(socket)
+    }
+  })()
+  for (let round = 0; round < 5; round++) {
+    const socket = await net.connect(OTHER)
+    expect(await exchange(socket, `round ${round}`)).toBe(`round ${round}`)
+    socket.destroy()
+    await ended(socket)
+  }
+  flooding = false
+  expect(await flood).toBeGreaterThan(0)
+})
+
+it('xen.close() closes it in order', async () => {
+  const { Xen } = await import('xen-grants')
+  const own = await Xen.open({ on: net.xen.domain(SERVER) })
+  const service = await listen(own, { name: NAME, domids: [CLIENT] }, echo)
+  const client = await net.connect()
+  await exchange(client, 'x')
+  const closed = once(service, 'close')
+  await own.close()
+  await closed
+  await ended(client)
+  await expect(service.allow(OTHER)).rejects.toMatchObject({ code: 'ERR_GRANTS_CLOSED' })
+})
+
+it('when it cannot offer anything it says so, and nothing is left', async () => {
+  const { Xen } = await import('xen-grants')
+  const own = await Xen.open({ on: net.xen.domain(SERVER), grants: { maxPages: 40 } })
+  net.after(() => own.close())
+  // 33 pages for one domain, none for the second.
+  await expect(listen(own, { name: NAME, domids: [CLIENT, OTHER] })).rejects.toMatchObject({
+    code: 'ERR_GRANTS_QUOTA',
+  })
+})
+
+it('without pages for the next offer it says so and goes on when there are some', async () => {
+  const { Xen } = await import('xen-grants')
+  const own = await Xen.open({ on: net.xen.domain(SERVER), grants: { maxPages: 40 } })
+  net.after(() => own.close())
+  const service = await listen(own, { name: NAME, domids: [CLIENT] }, echo)
+  const unavailable = once(service, 'unavailable')
+  const first = await net.connect()
+  expect(await unavailable).toMatchObject([{ domid: CLIENT, error: { code: 'ERR_GRANTS_QUOTA' } }])
+  const second = net.connect()
+  first.destroy()
+  expect(await exchange(await second, 'now')).toBe('now')
+  await service.close({ force: true })
+})
+
+it('diagnostics channels tell of the life of each stream, in plain data', async () => {
+  const messages: [string, Record<string, unknown>][] = []
+  const listener = (message: unknown, name: string | symbol): void => {
+    messages.push([String(name).replace('xen-grants:stream-', ''), message as Record<string, unknown>])
+  }
+  const names = ['xen-grants:stream-open', 'xen-grants:stream-close']
+  for (const name of names) subscribe(name, listener)
+  try {
+    const service = await net.listen({}, echo)
+    const client = await net.connect()
+    await exchange(client, '0123456789')
+    client.end()
+    await ended(client)
+    await service.close()
+  } finally {
+    for (const name of names) unsubscribe(name, listener)
+  }
+  const path = `/local/domain/${SERVER}/data/vchan/${CLIENT}/${NAME}`
+  const opened = messages.filter(([name]) => name === 'open').map(([, message]) => message)
+  const closed = messages.filter(([name]) => name === 'close').map(([, message]) => message)
+  for (const domid of [SERVER, CLIENT]) {
+    expect(opened).toContainEqual({ domid, path })
+    expect(closed).toContainEqual(
+      expect.objectContaining({ domid, path, bytesRead: 10, bytesWritten: 10, stalls: 0 }),
+    )
+  }
+  expect(messages).toHaveLength(4)
+  for (const [, message] of messages) expect(structuredClone(message)).toEqual(message)
+})
+
+it('a write that finds no room is counted as a stall', async () => {
+  const service = await net.listen({ window: 4096 })
+  const [[server], client] = await Promise.all([once(service, 'connection'), net.connect()])
+  net.keep(server)
+  client.write(Buffer.alloc(10_000))
+  expect(client.stalls).toBe(1)
+  let heard = 0
+  for await (const chunk of server) {
+    heard += chunk.length
+    if (heard === 10_000) break
+  }
+  expect(client.bytesWritten).toBe(10_000)
+})
+
+it('refuses what is no service', async () => {
+  const xen = net.domain(SERVER)
+  const good = { name: NAME, domids: [CLIENT] }
+  const cases: [object, string][] = [
+    [{ ...good, name: 'a/b' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ ...good, name: '' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ ...good, name: 7 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ ...good, domids: 5 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ ...good, domids: '57' }, 'ERR_INVALID_ARG_TYPE'],
+    [{ ...good, domids: [32752] }, 'ERR_OUT_OF_RANGE'],
+    [{ ...good, domids: ['5'] }, 'ERR_INVALID_ARG_TYPE'],
+    [{ ...good, window: 0 }, 'ERR_OUT_OF_RANGE'],
+    [{ ...good, window: 2 ** 21 }, 'ERR_OUT_OF_RANGE'],
+    [{ ...good, maxConnections: 0 }, 'ERR_OUT_OF_RANGE'],
+    [{ ...good, maxConnection: 1 }, 'ERR_INVALID_ARG_VALUE'],
+    [{ ...good, signal: {} }, 'ERR_INVALID_ARG_TYPE'],
+    [{ ...good, name: 'a-name-that-is-too-long-for-libxenvchan' }, 'ERR_OUT_OF_RANGE'],
+  ]
+  for (const [options, code] of cases)
+    await expect(listen(xen, options as never), JSON.stringify(options)).rejects.toMatchObject({ code })
+  await expect(listen({} as never, good)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
+  await expect(listen(xen, good, 5 as never)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
+  await expect(connect(xen, { domid: CLIENT } as never)).rejects.toMatchObject({
+    code: 'ERR_INVALID_ARG_TYPE',
+  })
+  await expect(connect(xen, { domid: -1, name: NAME })).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' })
+  await expect(connect(xen, { domid: 1, name: NAME, timeout: -1 })).rejects.toMatchObject({
+    code: 'ERR_OUT_OF_RANGE',
+  })
+})
