@@ -48,7 +48,9 @@ const program = new Command('xen-grants')
 
 program
   .command('demo')
-  .description('share a file with a peer, have the peer check every byte, give everything back')
+  .description(
+    'share a file with a peer that checks every byte, serve it over a stream, give everything back',
+  )
   .option('--file <path>', 'file to share', process.execPath)
   .option('--domid <number>', 'on Xen: the domain the peer runs in, which must be this one', integer, 0)
   .option('--device <path>', 'grant device', gntalloc.path)
