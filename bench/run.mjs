@@ -13,6 +13,7 @@ const benchmarks = [
   'busy-main',
   'xenstore',
   'vchan',
+  'services',
   'events',
 ]
 const only = process.argv.slice(2)
