@@ -6,12 +6,14 @@ const benchmarks = [
   'threshold',
   'control-path',
   'event-loop',
+  'fair-turns',
   'growth',
   'startup',
   'memory',
   'busy-main',
   'xenstore',
   'vchan',
+  'services',
   'events',
 ]
 const only = process.argv.slice(2)

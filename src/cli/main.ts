@@ -4,11 +4,18 @@ import process from 'node:process'
 import { URL } from 'node:url'
 import { Command, InvalidArgumentError } from 'commander'
 import { evtchn, gntalloc, gntdev } from '../drivers/catalogue.js'
+import { connectCommand } from './connect.js'
 import { demo } from './demo.js'
 import { doctor } from './doctor.js'
+import { Interrupted } from './interrupt.js'
+import { listenCommand } from './listen.js'
 import { map } from './map.js'
 import { notify } from './notify.js'
+import { receive } from './receive.js'
+import { send } from './send.js'
+import { serviceAddress } from './service-address.js'
 import { share } from './share.js'
+import { endWithReader } from './standard-output.js'
 import { storeCommand } from './store.js'
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
@@ -21,6 +28,19 @@ function integer(text: string): number {
   return value
 }
 
+/** A timer takes no more. */
+const MAX_SECONDS = 2 ** 31 / 1000 - 1
+
+function seconds(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !(value >= 0 && value <= MAX_SECONDS))
+    throw new InvalidArgumentError('must be a number of seconds.')
+  return value
+}
+
+const QUIT_AFTER =
+  'close when the input has ended and nothing has come for so long; default: wait until the other end closes'
+
 const program = new Command('xen-grants')
   .description('Share memory between Xen domains')
   .version(version)
@@ -28,7 +48,9 @@ const program = new Command('xen-grants')
 
 program
   .command('demo')
-  .description('share a file with a peer, have the peer check every byte, give everything back')
+  .description(
+    'share a file with a peer that checks every byte, serve it over a stream, give everything back',
+  )
   .option('--file <path>', 'file to share', process.execPath)
   .option('--domid <number>', 'on Xen: the domain the peer runs in, which must be this one', integer, 0)
   .option('--device <path>', 'grant device', gntalloc.path)
@@ -75,6 +97,40 @@ program
   .option('--device <path>', 'event channel device', evtchn.path)
   .action(notify)
 
+placed(program.command('send'))
+  .description('offer a file to one receiver in another domain, and end when that has it')
+  .argument('<file>', 'file to send; - is standard input')
+  .requiredOption('--to <domain[:name]>', 'the domain, and the name of the service (file)', serviceAddress)
+  .option('--window <bytes>', 'shared memory for each direction', integer, 1 << 20)
+  .option('--no-hash', 'do not compare SHA-256')
+  .action(send)
+
+placed(program.command('receive'))
+  .description('take a file that another domain offers with send')
+  .requiredOption('--from <domain[:name]>', 'the domain, and the name of the service (file)', serviceAddress)
+  .requiredOption('--out <path>', 'file to write; - is standard output')
+  .option('--force', 'replace the file if there is one')
+  .option('--timeout <seconds>', 'how long to wait for the sender; 0 looks once', seconds, 60)
+  .option('--max-bytes <number>', 'refuse a file that has more', integer)
+  .action(receive)
+
+placed(program.command('listen'))
+  .description('serve a program of another domain with standard input and output, as netcat does')
+  .argument('<name>', 'name of the service')
+  .requiredOption('--domid <number>', 'the domain whose programs may connect', integer)
+  .option('--exec <command>', 'a command of the shell that gets each connection as its input and output')
+  .option('--keep', 'go on after the first connection: with --exec many at once, without one after the other')
+  .option('--quit-after <seconds>', QUIT_AFTER, seconds)
+  .option('--window <bytes>', 'shared memory for each direction', integer, 64 << 10)
+  .action(listenCommand)
+
+placed(program.command('connect'))
+  .description('connect standard input and output with a service of another domain, as netcat does')
+  .argument('<domain:name>', 'the domain, and the name of the service', serviceAddress)
+  .option('--timeout <seconds>', 'how long to wait for the service; 0 looks once', seconds, 60)
+  .option('--quit-after <seconds>', QUIT_AFTER, seconds)
+  .action(connectCommand)
+
 program.addCommand(storeCommand())
 
 program
@@ -84,16 +140,19 @@ program
   .option('--device <path>', 'grant device', gntalloc.path)
   .action(doctor)
 
-// Whoever reads has read enough: `… | head`.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-  process.exit(0)
-})
+/** What the commands on streams have in common. */
+function placed(command: Command): Command {
+  return command
+    .option('--simulated <directory>', 'in the simulated Xen of this directory, which send and listen make')
+    .option('--as <number>', 'in a simulated Xen: the domain of this end', integer)
+}
+
+endWithReader()
 
 try {
   await program.parseAsync()
 } catch (error) {
   const { code, message } = error as NodeJS.ErrnoException
   process.stderr.write(`xen-grants: ${message}${code ? ` [${code}]` : ''}\n`)
-  process.exitCode = 1
+  process.exitCode = error instanceof Interrupted ? error.exitCode : 1
 }

@@ -87,10 +87,12 @@ export class Offer {
 
   /**
    * Whether a client has connected. One that has come and gone is one as well, with what it has written.
-   * @throws why the pages are gone; GrantError ERR_GRANTS_PROTOCOL
+   * @throws why the pages or the channel are gone; GrantError ERR_GRANTS_PROTOCOL
    */
   get taken(): boolean {
     const page = this.grant.bytes
+    const { ended } = this.channel
+    if (ended) throw ended
     // Zeros in its place look like a client that has gone.
     this.#mustBeShared()
     const live = Atomics.load(page, Page.clientLive)

@@ -313,12 +313,16 @@ export class Vchan extends Duplex {
 
   /**
    * The page does not say any more that this end is open. Either zero pages have taken its place, of which its owner tells a
-   * little later; or the other end has overwritten it.
+   * little later; or the server has taken it back, as it does with a client that takes too long to unmap it; or the other end
+   * has overwritten it.
    */
   #suspect(): void {
     this.#suspicion ??= setTimeout(() => {
-      const meddled = this.#error('ERR_GRANTS_PROTOCOL', 'it has overwritten what is not its own')
-      this.#lose(this.#link.lost ?? meddled)
+      const { lost, end } = this.#link
+      const error = end.zeroed
+        ? this.#error('ECONNRESET', 'its pages have been taken back before all was read')
+        : this.#error('ERR_GRANTS_PROTOCOL', 'it has overwritten what is not its own')
+      this.#lose(lost ?? error)
     }, LOSS_GRACE)
   }
 

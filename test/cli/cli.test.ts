@@ -13,12 +13,15 @@ writeFileSync(file, Buffer.alloc(3_000_001, 'some bytes'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
 describe('xen-grants demo', () => {
-  it('shares a file with a peer process that sees the same SHA-256', async () => {
+  it('shares a file with a peer process that sees the same SHA-256, sends it over a stream, and leaves nothing', async () => {
     const { code, stdout, stderr } = await finished(node(main, 'demo', '--file', file))
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toContain('simulating Xen')
     expect(stdout).toContain('pages       733')
-    expect(stdout).toContain('identical to the file')
+    expect(stdout.match(/identical to the file/g)).toHaveLength(2)
+    expect(stdout).toContain('3000001 bytes with SHA-256 at both ends')
+    expect(stdout).toMatch(/stream +\d+ MB\/s from memory, a Unix socket \d+ MB\/s/)
+    expect(stdout).toContain('Everything has been given back')
   })
 
   it('fails when a byte is corrupted on the way', async () => {

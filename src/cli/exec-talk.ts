@@ -1,0 +1,64 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import process from 'node:process'
+import { clearTimeout, setTimeout } from 'node:timers'
+import type { ServiceSocket } from '../vchan.js'
+
+/** How long a command may go on when its connection has ended and its input with it, in milliseconds; then again, to obey. */
+const GRACE = 1000
+
+/**
+ * Gives a connection to a command of the shell, as its standard input and output. When the command ends, so does the
+ * connection, after the other end has taken everything; when the connection ends, so does the command's input, and it is told
+ * to end if it does not by itself. Whose connection it is stands in XEN_GRANTS_DOMID.
+ *
+ * @throws Error: the command failed, or could not be started, while the connection stood
+ */
+export async function execTalk(command: string, socket: ServiceSocket): Promise<void> {
+  const child = spawn('/bin/sh', ['-c', command], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    // A group of its own, so that all that it starts is told to end.
+    detached: true,
+    env: { ...process.env, XEN_GRANTS_DOMID: String(socket.domid) },
+  })
+  const ended = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>
+  const { stdin, stdout } = child
+  let timer: NodeJS.Timeout | undefined
+  let gone = false
+  socket.once('close', () => {
+    if (child.stdin.destroyed && child.exitCode !== null) return
+    gone = true
+    stdin.end()
+    // It may wait for room in a pipe that nobody reads any more.
+    stdout.resume()
+    timer = setTimeout(() => {
+      end(child, 'SIGTERM')
+      timer = setTimeout(() => end(child, 'SIGKILL'), GRACE)
+    }, GRACE)
+  })
+  // It need not read its input.
+  stdin.on('error', () => {})
+  socket.on('error', () => {})
+  socket.pipe(stdin)
+  stdout.pipe(socket)
+  try {
+    const [code, signal] = await ended
+    if (!gone && (code !== 0 || signal))
+      throw new Error(`the command ended with ${signal ?? `exit code ${code}`}: ${command}`)
+  } finally {
+    clearTimeout(timer)
+    if (!socket.destroyed) {
+      socket.end()
+      socket.resume()
+      await once(socket, 'close').catch(() => {})
+    }
+  }
+}
+
+function end({ pid }: ChildProcess, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid!, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
