@@ -1,4 +1,5 @@
 import type { Buffer } from 'node:buffer'
+import { keepFreed } from '../memory/keep-freed.js'
 import type { VchanEnd } from './end.js'
 import { Notify } from './layout.js'
 import { Turn } from './turn.js'
@@ -29,6 +30,7 @@ export class Inflow {
   constructor(end: VchanEnd, consumer: Consumer) {
     this.#end = end
     this.#consumer = consumer
+    keepFreed()
   }
 
   /** The consumer wants more. @throws GrantError ERR_GRANTS_PROTOCOL */
