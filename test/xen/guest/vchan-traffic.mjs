@@ -6,9 +6,9 @@ const CHUNK = 65536
 
 /**
  * What one end of a vchan sends and takes: the options of peers/vchan.c, on the stream of `Vchan`. Resolves when both are
- * done, or the other end has closed; does not close.
- * @returns {Promise<{ error, sent, sentCrc, received, receivedCrc, measured, events, nanoseconds }>} `sent` is what has been written,
- * `error` the code of what the stream has emitted, if anything
+ * done, or the other end has closed; does not close. And `lap`: bytes, each so many of which are timed by themselves.
+ * @returns {Promise<{ error, sent, sentCrc, received, receivedCrc, measured, events, nanoseconds, laps }>} `sent` is what has been
+ * written, `error` the code of what the stream has emitted, if anything; `laps` has the nanoseconds of each
  */
 export function traffic(end, options = {}) {
   return options.ping ? pingPong(end, options) : new Traffic(end, options).run()
@@ -24,12 +24,22 @@ class Traffic {
   #from
   #before = 0
   #events = 0
+  #laps = []
   #over
   #error
 
   constructor(end, options) {
     this.#end = end
-    this.#options = { put: 0, take: Infinity, die: Infinity, warm: 0, seed: 0, chunk: CHUNK, ...options }
+    this.#options = {
+      put: 0,
+      take: Infinity,
+      die: Infinity,
+      warm: 0,
+      lap: Infinity,
+      seed: 0,
+      chunk: CHUNK,
+      ...options,
+    }
   }
 
   async run() {
@@ -53,6 +63,7 @@ class Traffic {
       measured: this.#sent + this.#received - this.#before,
       events,
       nanoseconds,
+      laps: this.#laps.slice(1).map((at, i) => Math.round((at - this.#laps[i]) * 1e6)),
     }
   }
 
@@ -99,10 +110,13 @@ class Traffic {
   #moved() {
     const all = this.#sent + this.#received
     if (all >= this.#options.die) process.kill(process.pid, 'SIGKILL')
-    if (this.#from !== undefined || all < this.#options.warm) return
-    if (this.#options.events) this.#events = eventsSoFar()
-    this.#before = all
-    this.#from = performance.now()
+    if (this.#from === undefined) {
+      if (all < this.#options.warm) return
+      if (this.#options.events) this.#events = eventsSoFar()
+      this.#before = all
+      this.#from = performance.now()
+    }
+    if (all - this.#before >= this.#laps.length * this.#options.lap) this.#laps.push(performance.now())
   }
 }
 
