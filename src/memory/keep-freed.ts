@@ -7,8 +7,8 @@ let kept = false
 
 /**
  * For those who hand out much memory that is soon garbage. V8 frees it in bulk, and glibc gives the end of its heap back to the
- * kernel each time, which has to find and clear every page of it again: that takes longer than filling it, and on Xen, which
- * takes part in it, several times as long. glibc keeps twice the size of the largest block that has ever been freed
+ * kernel each time, which has to find and clear every page of it again: that takes longer than filling it, in a
+ * paravirtualised domain longer still, since Xen takes part in it. glibc keeps twice the size of the largest block that has ever been freed
  * (mallopt(3), M_MMAP_THRESHOLD): so one is freed here, which nothing has ever been written to. It respects the settings that
  * a program was started with (MALLOC_TRIM_THRESHOLD_).
  */
