@@ -4,6 +4,7 @@ import grants from './lists/grants.mjs'
 import mapping from './lists/mapping.mjs'
 import simulated from './lists/simulated.mjs'
 import threads from './lists/threads.mjs'
+import vchan from './lists/vchan.mjs'
 import worker from './lists/worker.mjs'
 import xenstore from './lists/xenstore.mjs'
 
@@ -26,5 +27,6 @@ export const mutants = [
   ...threads,
   ...simulated,
   ...xenstore,
+  ...vchan,
   ...cli,
 ]
