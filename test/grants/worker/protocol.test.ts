@@ -5,10 +5,11 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Grant, GrantClient, GrantServer } from 'xen-grants'
 import { MAX_BATCH, Op, ShareFlag } from '../../../dist/src/grants/grant-messages.js'
+import { seedOf } from '../../agreement/seed.mjs'
 import { RawClient } from '../../setup/raw-client.js'
 import { useXen } from '../../setup/xen.js'
 
-const SEED = Number(process.env.XEN_GRANTS_SEED ?? Date.now() % 2 ** 31)
+const SEED = seedOf(process.env)
 
 const world = useXen({ limit: 1000 })
 let server: GrantServer
