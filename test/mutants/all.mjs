@@ -4,6 +4,7 @@ import grants from './lists/grants.mjs'
 import mapping from './lists/mapping.mjs'
 import simulated from './lists/simulated.mjs'
 import threads from './lists/threads.mjs'
+import transfer from './lists/transfer.mjs'
 import worker from './lists/worker.mjs'
 import xenstore from './lists/xenstore.mjs'
 
@@ -27,4 +28,5 @@ export const mutants = [
   ...simulated,
   ...xenstore,
   ...cli,
+  ...transfer,
 ]
