@@ -149,6 +149,21 @@ describe('xen-grants send and receive', () => {
     await nothingLeft(world.xen)
   })
 
+  it('between terminals: the sender makes the simulated Xen, for which the receiver waits, and removes it', async () => {
+    const own = { path: join(place, 'xen') }
+    const missing = await run(own, 5, 'receive', '--from', '3', '--out', out, '--timeout', '0').end
+    expect(missing).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('there is no simulated Xen at'),
+    })
+    const receiver = run(own, 5, 'receive', '--from', '3', '--out', out)
+    const sender = run(own, 3, 'send', file, '--to', '5')
+    expect(await receiver.end).toMatchObject({ code: 0 })
+    expect(await sender.end).toMatchObject({ code: 0 })
+    expect(readFileSync(out).equals(bytes)).toBe(true)
+    expect(readdirSync(place)).toEqual(['out'])
+  })
+
   it.each([
     [['send', '.', '--to', '5'], 'is a folder'],
     [['send', 'README.md', '--to', '5:with.dot'], 'must be a domid'],
