@@ -6,6 +6,7 @@ const benchmarks = [
   'threshold',
   'control-path',
   'event-loop',
+  'fair-turns',
   'growth',
   'startup',
   'memory',
@@ -13,6 +14,7 @@ const benchmarks = [
   'xenstore',
   'vchan',
   'services',
+  'http',
   'events',
 ]
 const only = process.argv.slice(2)

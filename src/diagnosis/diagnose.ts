@@ -10,6 +10,7 @@ import {
   checkPlatform,
   type Finding,
 } from './checks.js'
+import { checkServices } from './services.js'
 import { type System, thisSystem } from './system.js'
 import { checkXenstore, storeToAsk } from './xenstore.js'
 
@@ -25,7 +26,8 @@ export interface Diagnosis {
 }
 
 /**
- * Looks for everything that keeps this machine from granting pages, and says what to type about it. Grants up to 1024
+ * Looks for everything that keeps this machine from granting pages, and says what to type about it; then for what services and
+ * streams need as well. Grants up to 1024
  * pages for a moment to see how many are free; changes nothing.
  */
 export async function diagnose(options?: DiagnoseOptions): Promise<Diagnosis> {
@@ -48,6 +50,13 @@ export async function diagnoseSystem(system: System, device: string): Promise<Di
     !blocked(await checkHypervisor(system)) &&
     !blocked(await checkDevice(system, device)) &&
     !(await checkCapacity(system, device)).some(blocked)
-  if (ready) findings.push(await checkDeferredRate(system), await checkXenstore(await storeToAsk(system)))
+  if (ready) {
+    const store = await storeToAsk(system)
+    findings.push(
+      await checkDeferredRate(system),
+      await checkXenstore(store),
+      ...(await checkServices(system, store)),
+    )
+  }
   return { ready, findings }
 }

@@ -5,7 +5,7 @@ import { LOOK, Offer } from '../vchan/offer.js'
 import { absolute } from '../vchan/options.js'
 import { Rendezvous } from '../vchan/rendezvous.js'
 import { ServerLink } from '../vchan/server-link.js'
-import { type DomainParts, Vigil } from '../vchan/vigil.js'
+import { type DomainParts, Vigil, type Watched } from '../vchan/vigil.js'
 import { pathOf } from './options.js'
 import { ServiceSocket } from './service-socket.js'
 
@@ -28,13 +28,15 @@ export interface Host {
   accepted(socket: ServiceSocket): void
   /** No offer stands for that domain; another is tried after a while. */
   failed(domid: number, error: Error): void
+  /** It has been destroyed. */
+  gone(domid: number): void
 }
 
 /**
  * Serves the clients of one domain, one offer after the other: when a client has taken one, the next takes its place under the
  * same keys. So each connection has pages and a port of its own, and no domain keeps another from connecting.
  */
-export class Acceptor {
+export class Acceptor implements Watched {
   readonly domid: number
   readonly #host: Host
   readonly #stop = new AbortController()
@@ -45,6 +47,8 @@ export class Acceptor {
   #timer: NodeJS.Timeout | undefined
   /** Lets the connection know that its keys are gone. */
   #replaced = (): void => {}
+  /** The domain need not be there yet when it is allowed to connect. */
+  #seen = false
   #started: Promise<void> | undefined
   #served: Promise<void> | undefined
 
@@ -65,6 +69,7 @@ export class Acceptor {
     // What an earlier self has left, before a port is bound: it could be the one that those keys name.
     await meeting.clear(signal)
     await this.#renew()
+    Vigil.of(this.#host.parts).add(this)
     this.#served = this.#serve()
   }
 
@@ -72,8 +77,22 @@ export class Acceptor {
   async end(reason: Error): Promise<void> {
     this.#stop.abort(reason)
     await Promise.allSettled([this.#started])
+    Vigil.of(this.#host.parts).remove(this)
     await this.#served
   }
+
+  look(): void {}
+
+  domainThere(): void {
+    this.#seen = true
+  }
+
+  domainGone(): void {
+    if (this.#seen) this.#host.gone(this.domid)
+  }
+
+  /** With the service, which hears of the end of its Xen itself. */
+  async close(): Promise<void> {}
 
   /** The host's `referenced` has changed. */
   reference(): void {
@@ -187,7 +206,6 @@ export class Acceptor {
       if (signal.aborted) return wake()
       takeBack = onAbort(signal, wake)
       channel?.on('event', wake).on('close', wake)
-      if (channel?.ended) wake()
     })
   }
 }

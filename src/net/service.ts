@@ -22,6 +22,8 @@ export interface ServiceEvents {
   drop: [{ domid: number }]
   /** Clients of that domain find no offer for now: there are no pages, no xenstored, … It is tried again every second. */
   unavailable: [{ domid: number; error: Error }]
+  /** That domain has been destroyed. Nothing is offered to it any more: another one of its number has to be allowed anew. */
+  gone: [{ domid: number }]
   /** No client is waited for any more, and the last connection has ended. */
   close: []
 }
@@ -93,6 +95,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
       room: (domid, signal) => this.#room(domid, signal),
       accepted: (socket) => this.#accept(socket),
       failed: (domid, error) => this.#unavailable(domid, error),
+      gone: (domid) => this.#gone(domid),
     }
     const dependent = { close: () => this.close({ force: true }) }
     parts[dependents]?.add(dependent)
@@ -267,6 +270,12 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
   #unavailable(domid: number, error: Error): void {
     publish('xen-grants:error', () => ({ operation: 'listen', error }))
     this.emit('unavailable', { domid, error })
+  }
+
+  #gone(domid: number): void {
+    if (!this.#acceptors.has(domid)) return
+    this.deny(domid).catch((error: Error) => this.#unavailable(domid, error))
+    this.emit('gone', { domid })
   }
 
   #hasRoom(domid: number): boolean {

@@ -84,7 +84,10 @@ export class Attempt {
     }
     const rings: Promise<MappedGrant>[] = []
     try {
-      const layout = await this.#inspect(keys, control.bytes)
+      const [layout, sign] = await Promise.all([
+        this.#inspect(keys, control.bytes),
+        this.#meeting.sign(keys, this.#signal),
+      ])
       const map = (refs: number[], writable: boolean): Promise<MappedGrant> | undefined => {
         if (refs.length === 0) return undefined
         const ring = mapper.map({ domid, refs, writable })
@@ -101,7 +104,16 @@ export class Attempt {
         )
       })
       this.#signal.throwIfAborted()
-      const link = new ClientLink({ domid, path: this.#meeting.base, channel, control, left, right, layout })
+      const link = new ClientLink({
+        domid,
+        path: this.#meeting.base,
+        channel,
+        control,
+        left,
+        right,
+        layout,
+        sign,
+      })
       // Not before: it would tell the server of a client that has come and gone, which may be another's server.
       await control.setUnmapNotify({ clearByte: Page.clientLive, port: channel.port })
       greet(control.bytes, channel)

@@ -4,6 +4,7 @@ import type { MappedGrant } from '../mapping/mapped-grant.js'
 import { VchanEnd } from './end.js'
 import { type Orders, placeInPage } from './layout.js'
 import { giveBack, type Link, lossOf } from './link.js'
+import type { Sign } from './sign.js'
 
 interface Mapped {
   domid: number
@@ -15,6 +16,8 @@ interface Mapped {
   left: MappedGrant | undefined
   right: MappedGrant | undefined
   layout: Orders
+  /** Of its domain. */
+  sign: Sign | undefined
 }
 
 /** The end that has mapped the pages. */
@@ -23,14 +26,16 @@ export class ClientLink implements Link {
   readonly path: string
   readonly end: VchanEnd
   readonly channel: EventChannel
+  readonly sign: Sign | undefined
   readonly #control: MappedGrant<true>
   readonly #rings: MappedGrant[]
 
   /** @throws GrantError ERR_GRANTS_PROTOCOL */
-  constructor({ domid, path, channel, control, left, right, layout }: Mapped) {
+  constructor({ domid, path, channel, control, left, right, layout, sign }: Mapped) {
     this.domid = domid
     this.path = path
     this.channel = channel
+    this.sign = sign
     this.#control = control
     this.#rings = [left, right].filter((ring) => ring !== undefined)
     const page = control.bytes.subarray(0, PAGE_SIZE)
@@ -51,6 +56,7 @@ export class ClientLink implements Link {
   /** In the order of libxenvchan: when the server sees that this end is closed, its rings are free. */
   async release(): Promise<void> {
     const { end, channel } = this
+    this.sign?.end()
     const rings = this.#rings.map((ring) => ring.unmap())
     await Promise.allSettled(rings)
     if (!lossOf(this.#control)) end.markClosed()

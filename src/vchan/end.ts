@@ -73,6 +73,12 @@ export class VchanEnd {
     return Atomics.load(this.#page, this.#ownLive) === Live.connected
   }
 
+  /** Whether the page says that neither end is open: so it does when it has been given back, scrubbed. */
+  get zeroed(): boolean {
+    const [own, peer] = [this.#ownLive, this.#peerLive].map((place) => Atomics.load(this.#page, place))
+    return own === Live.gone && peer === Live.gone
+  }
+
   /** For the other end: nothing is read or written here any more. */
   markClosed(): void {
     Atomics.store(this.#page, this.#ownLive, Live.gone)

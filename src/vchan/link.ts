@@ -3,6 +3,7 @@ import type { EventChannel } from '../events/event-channel.js'
 import type { SharedPages } from '../pages/shared-pages.js'
 import { XenStoreError } from '../xenstore/store-error.js'
 import type { VchanEnd } from './end.js'
+import type { Sign } from './sign.js'
 
 /** A connected vchan and all that it holds. */
 export interface Link {
@@ -13,6 +14,8 @@ export interface Link {
   readonly channel: EventChannel
   /** Why its pages are not those any more that were shared or mapped, if so. */
   readonly lost: Error | undefined
+  /** What tells in a guest that the domain of the other end is gone, where Xen does not. */
+  readonly sign?: Sign | undefined
   /**
    * Tells the other end, and gives back everything. Once.
    * @param peerDead it cannot hold anything any more: its domain is gone

@@ -87,10 +87,12 @@ export class Offer {
 
   /**
    * Whether a client has connected. One that has come and gone is one as well, with what it has written.
-   * @throws why the pages are gone; GrantError ERR_GRANTS_PROTOCOL
+   * @throws why the pages or the channel are gone; GrantError ERR_GRANTS_PROTOCOL
    */
   get taken(): boolean {
     const page = this.grant.bytes
+    const { ended } = this.channel
+    if (ended) throw ended
     // Zeros in its place look like a client that has gone.
     this.#mustBeShared()
     const live = Atomics.load(page, Page.clientLive)
@@ -117,6 +119,9 @@ export class Offer {
 
   /** Takes it back. The keys first: what they name is free for others then. */
   async end(): Promise<void> {
-    await this.meeting.withdraw(this.keys).finally(() => giveBack(this.grant.unshare(), this.channel.close()))
+    await this.meeting
+      .withdraw(this.keys)
+      .finally(() => giveBack(this.grant.unshare(), this.channel.close()))
+      .finally(() => this.meeting.leave(this.keys))
   }
 }

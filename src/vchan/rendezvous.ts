@@ -2,6 +2,9 @@ import type { StorePermission } from '../xenstore/permissions.js'
 import { XenStoreError } from '../xenstore/store-error.js'
 import type { StoreView } from '../xenstore/store-view.js'
 import type { XenStore } from '../xenstore/xen-store.js'
+import { Presence } from './presence.js'
+import { Sign } from './sign.js'
+import { whenUnreadable } from './unreadable.js'
 
 /** What a server tells its client. */
 export interface Keys {
@@ -16,17 +19,25 @@ export interface Keys {
   nonce: string | undefined
 }
 
+/**
+ * How many looks after it was connected the keys of a server without a nonce mean anything. libxenvchan keeps them until it
+ * closes; Qubes's, which is made of it, removes them as soon as it has heard of its client.
+ */
+const KEYS_AFTER = 5
+
 const NAMES = ['ring-ref', 'event-channel', 'id'] as const
 
 /** The place in xenstore where a server and its client meet. */
 export class Rendezvous {
   readonly #store: XenStore
   readonly base: string
+  readonly #presence: Presence
 
   /** @param base absolute */
   constructor(store: XenStore, base: string) {
     this.#store = store
     this.base = base
+    this.#presence = new Presence(store, base)
   }
 
   /** Changes when a server comes or goes. */
@@ -44,13 +55,14 @@ export class Rendezvous {
     await this.#store.transaction(
       async (t) => {
         // xenstored does them in this order, without being waited for between.
-        await Promise.all(
-          NAMES.flatMap((name, i) => {
-            const value = values[i]
-            const path = `${this.base}/${name}`
-            return value === undefined ? [] : [t.write(path, value), t.setPermissions(path, permissions)]
-          }),
-        )
+        const { nonce } = keys
+        const requests = NAMES.flatMap((name, i) => {
+          const value = values[i]
+          const path = `${this.base}/${name}`
+          return value === undefined ? [] : [t.write(path, value), t.setPermissions(path, permissions)]
+        })
+        if (nonce !== undefined) requests.push(...this.#presence.publish(t, nonce, self, peer))
+        await Promise.all(requests)
       },
       { signal },
     )
@@ -65,10 +77,28 @@ export class Rendezvous {
     })
   }
 
+  /** After the page says that the end of a server is closed: its client does not take that for the end of the domain. */
+  async leave({ nonce }: Keys): Promise<void> {
+    if (nonce !== undefined) await this.#presence.remove(nonce)
+  }
+
   /** Removes what an earlier server has left here. */
   async clear(signal: AbortSignal | undefined): Promise<void> {
-    if (!(await this.#store.exists(this.leaf, { signal }))) return
-    await this.#store.transaction((t) => this.#remove(t), { signal })
+    const [exists] = await Promise.all([
+      this.#store.exists(this.leaf, { signal }),
+      this.#presence.tidy(signal),
+    ])
+    if (exists) await this.#store.transaction((t) => this.#remove(t), { signal })
+  }
+
+  /** What tells a client in a guest that the domain of the server with these keys is gone, if anything does. */
+  async sign({ ref, nonce }: Keys, signal: AbortSignal | undefined): Promise<Sign | undefined> {
+    const { leaf } = this
+    if (nonce === undefined)
+      return new Sign(this.#store, { node: leaf, watched: leaf, value: String(ref), after: KEYS_AFTER })
+    const [node, watched] = [this.#presence.nodeOf(nonce), this.#presence.directory]
+    const found = await this.#store.read(node, { signal }).catch(whenUnreadable)
+    return found && new Sign(this.#store, { node, watched })
   }
 
   async #remove(t: StoreView): Promise<void> {
@@ -103,10 +133,4 @@ async function readKeys(view: StoreView, base: string, signal?: AbortSignal): Pr
 function notOurs(error: unknown): undefined {
   if (error instanceof XenStoreError && error.code === 'ERR_GRANTS_PROTOCOL') return undefined
   return whenUnreadable(error)
-}
-
-/** xenstored hides from a guest that a node is absent where the guest may not read the one above. */
-function whenUnreadable(error: unknown): undefined {
-  if (error instanceof XenStoreError && (error.code === 'ENOENT' || error.code === 'EACCES')) return undefined
-  throw error
 }

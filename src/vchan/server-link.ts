@@ -7,9 +7,12 @@ import { VchanEnd } from './end.js'
 import { type Orders, pagesOf, placeInPage } from './layout.js'
 import { giveBack, type Link, lossOf } from './link.js'
 import type { Offer } from './offer.js'
+import type { Keys, Rendezvous } from './rendezvous.js'
 
 /** How long the pages of a vchan that this end has closed wait for the client to unmap them, in milliseconds. */
 const LINGER = 1000
+/** How often the page is looked at then, without a channel, in milliseconds. */
+const LOOK = 50
 
 /** The end that has granted the pages, of an offer that a client has taken. */
 export class ServerLink implements Link {
@@ -17,6 +20,8 @@ export class ServerLink implements Link {
   readonly path: string
   readonly end: VchanEnd
   readonly channel: EventChannel
+  readonly #meeting: Rendezvous
+  readonly #keys: Keys
   readonly #grant: Grant
   readonly #withdrawn: Promise<void>
 
@@ -25,10 +30,12 @@ export class ServerLink implements Link {
    *   that
    * @throws GrantError ERR_GRANTS_PROTOCOL
    */
-  constructor({ domid, meeting, channel, grant, orders }: Offer, withdrawn: Promise<void>) {
+  constructor({ domid, meeting, keys, channel, grant, orders }: Offer, withdrawn: Promise<void>) {
     this.domid = domid
     this.path = meeting.base
     this.channel = channel
+    this.#meeting = meeting
+    this.#keys = keys
     this.#grant = grant
     this.#withdrawn = withdrawn
     // A failure is release()'s to tell.
@@ -55,20 +62,24 @@ export class ServerLink implements Link {
     try {
       if (!this.lost) {
         end.markClosed()
-        channel.notify()
+        if (!channel.ended) channel.notify()
         if (!peerDead) await this.#clientUnmaps()
       }
     } catch {
-      // Without its channel, or with nonsense in the page, there is nothing to wait for.
+      // With nonsense in the page, or a channel that ends meanwhile, there is nothing to wait for.
     }
-    await giveBack(this.#withdrawn, this.#grant.unshare(), channel.close())
+    await giveBack(this.#withdrawn, this.#grant.unshare(), channel.close()).finally(() =>
+      this.#meeting.leave(this.#keys),
+    )
   }
 
   /** What is taken back before that comes free late: the kernel tries again ten times a second, one page each. */
   async #clientUnmaps(): Promise<void> {
     const until = performance.now() + LINGER
+    // Without its channel the client looks by itself, sooner or later.
+    const [channel, longest] = this.channel.ended ? [undefined, LOOK] : [this.channel, LINGER]
     for (let left = LINGER; left > 0 && !this.end.peerGone(); left = until - performance.now())
-      await eventOrPause(this.channel, left, undefined)
+      await eventOrPause(channel, Math.min(left, longest), undefined)
   }
 }
 

@@ -6,6 +6,7 @@ import { type InspectOptionsStylized, inspect } from 'node:util'
 import { publish } from '../diagnostics.js'
 import { GrantError } from '../errors.js'
 import { inLine } from '../inspect.js'
+import { AwaitedDomain } from './awaited-domain.js'
 import { connectLink } from './connect.js'
 import { CHUNK_BYTES, Inflow } from './inflow.js'
 import type { Link } from './link.js'
@@ -25,8 +26,7 @@ const LOSS_GRACE = 250
  * `destroy()` closes at once. When the other end closes or dies, what it had written is still read, then comes 'end'. A write
  * that it does not take any more fails with EPIPE.
  *
- * Errors: ECONNRESET, its domain has been destroyed (a client in a guest cannot know that, see docs/vchan.md), or it has gone
- * without reading all; ERR_GRANTS_PROTOCOL, it does what no end of a vchan does; ERR_GRANTS_WORKER_DIED; ERR_GRANTS_CLOSED, the
+ * Errors: ECONNRESET, its domain has been destroyed, or it has gone without reading all; ERR_GRANTS_PROTOCOL, it does what no end of a vchan does; ERR_GRANTS_WORKER_DIED; ERR_GRANTS_CLOSED, the
  * Xen it was made with has been closed.
  */
 export class Vchan extends Duplex {
@@ -72,6 +72,7 @@ export class Vchan extends Duplex {
     this.#outflow = new Outflow(end, { notify, later: () => this.#later() })
     this.#watched = {
       domid,
+      sign: link.sign,
       look: () => this.#look(),
       domainGone: () => this.#fail(this.#error('ECONNRESET', 'the domain has been destroyed'), true),
       close: () => this.#close(),
@@ -90,12 +91,21 @@ export class Vchan extends Duplex {
    * Offers a vchan to one other domain, and waits until a client of it has connected. The keys in xenstore stand until
    * then, or until `signal` aborts; those that an earlier server left under the same path are removed first.
    *
-   * @throws what sharing pages, binding a port and writing to xenstore throws; TypeError or RangeError; the signal's reason
+   * @throws GrantError ESRCH: there is no such domain; ECONNRESET: it has been destroyed; what sharing pages, binding a port and
+   *   writing to xenstore throws; TypeError or RangeError; the signal's reason
    */
   static async serve(xen: DomainParts, options: VchanServeOptions): Promise<Vchan> {
     const checked = checkServe(xen, options)
     const vigil = Vigil.of(xen)
-    const open = (stop: AbortController): Promise<Link> => serveLink(xen, { ...checked, signal: stop.signal })
+    const open = async (stop: AbortController): Promise<Link> => {
+      const awaited = new AwaitedDomain(checked.domid, checked.path, stop)
+      vigil.add(awaited)
+      try {
+        return await serveLink(xen, { ...checked, signal: stop.signal })
+      } finally {
+        vigil.remove(awaited)
+      }
+    }
     return new Vchan(await vigil.open(checked.signal, open), vigil)
   }
 
@@ -303,12 +313,16 @@ export class Vchan extends Duplex {
 
   /**
    * The page does not say any more that this end is open. Either zero pages have taken its place, of which its owner tells a
-   * little later; or the other end has overwritten it.
+   * little later; or the server has taken it back, as it does with a client that takes too long to unmap it; or the other end
+   * has overwritten it.
    */
   #suspect(): void {
     this.#suspicion ??= setTimeout(() => {
-      const meddled = this.#error('ERR_GRANTS_PROTOCOL', 'it has overwritten what is not its own')
-      this.#lose(this.#link.lost ?? meddled)
+      const { lost, end } = this.#link
+      const error = end.zeroed
+        ? this.#error('ECONNRESET', 'its pages have been taken back before all was read')
+        : this.#error('ERR_GRANTS_PROTOCOL', 'it has overwritten what is not its own')
+      this.#lose(lost ?? error)
     }, LOSS_GRACE)
   }
 

@@ -10,6 +10,7 @@ import type { GrantMapper } from '../mapping/grant-mapper.js'
 import { type Dependent, dependents } from '../threads/dependents.js'
 import { XenStoreError } from '../xenstore/store-error.js'
 import type { XenStore } from '../xenstore/xen-store.js'
+import type { Sign } from './sign.js'
 
 /** What of a domain a vchan is made with: its Xen. */
 export interface DomainParts {
@@ -27,7 +28,12 @@ export interface Watched extends Dependent {
   readonly domid: number
   /** Look at everything again. */
   look(): void
-  domainGone(): void
+  /** Xen knows the domain, and xenstored serves it, as far as it tells. */
+  domainThere?(): void
+  /** @param known to Xen, as long as its pages are mapped; but xenstored does not serve it */
+  domainGone(known: boolean): void
+  /** Where xenstored does not say whether a domain is there. */
+  readonly sign?: Sign | undefined
 }
 
 /** How often, in milliseconds. */
@@ -35,8 +41,9 @@ const PERIOD = 400
 
 /**
  * Looks after all vchans of one domain in this thread. A domain that is destroyed tells nobody: no byte of its pages changes
- * and no event is sent. xenstored tells domain 0 only. So Xen is asked, once for each domain and period; and a vchan whose
- * peer clears the bits by which it should be woken goes on all the same, slowly.
+ * and no event is sent. So Xen is asked, once for each domain and period. It knows a domain for as long as somebody maps a
+ * page of it, as a client does: so xenstored is asked too, which answers domain 0 only, and in a guest a sign is looked for that
+ * goes with the domain. And a vchan whose peer clears the bits by which it should be woken goes on all the same, slowly.
  */
 export class Vigil implements Dependent {
   static readonly #all = new WeakMap<DomainParts, Vigil>()
@@ -134,8 +141,13 @@ export class Vigil implements Dependent {
     try {
       const events = await this.#parts.events()
       for (const domid of new Set([...this.#watched].map((watched) => watched.domid))) {
-        if (!(await isGone(events, domid)) && !(await this.#released(domid))) continue
-        for (const watched of [...this.#watched]) if (watched.domid === domid) watched.domainGone()
+        const known = !(await isGone(events, domid))
+        const there = known && !(await this.#released(domid))
+        for (const watched of [...this.#watched]) {
+          if (watched.domid !== domid) continue
+          if (there && (this.#privileged || !watched.sign?.gone())) watched.domainThere?.()
+          else watched.domainGone(known)
+        }
       }
     } catch {
       // Without event channels no vchan goes on: each hears of that by its own.
@@ -144,12 +156,14 @@ export class Vigil implements Dependent {
     }
   }
 
-  /** Whether xenstored has stopped to serve a domain, which it does at once when that is destroyed, whoever maps its pages. */
+  /**
+   * Whether xenstored does not serve a domain. It stops at once when that is destroyed, whoever maps its pages. It has served one
+   * that has a vchan, which has put keys there, or read them.
+   */
   async #released(domid: number): Promise<boolean> {
     if (!this.#privileged) return false
     try {
       const store = await this.#parts.store()
-      // It has served the domain, which has put keys there, or read them.
       return !(await store.isIntroduced(domid))
     } catch (error) {
       // Without xenstored streams go on.

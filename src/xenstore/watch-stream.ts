@@ -16,7 +16,15 @@ export interface StoreChange {
 }
 
 /** Iterates over changes until it is left, its signal is aborted or the store is closed. */
-export type StoreWatch = AsyncIterableIterator<StoreChange, undefined, undefined> & AsyncDisposable
+export interface StoreWatch
+  extends AsyncIterableIterator<StoreChange, undefined, undefined>,
+    AsyncDisposable {
+  /** Who waits for a change keeps the process alive, as from the beginning. */
+  ref(): this
+  /** Who waits for a change does not keep the process alive. */
+  unref(): this
+  [Symbol.asyncIterator](): StoreWatch
+}
 
 interface Waiter {
   resolve(result: IteratorResult<StoreChange, undefined>): void
@@ -41,6 +49,7 @@ export class WatchStream implements StoreWatch {
   readonly #signal: AbortSignal | undefined
   readonly #marks: Marks
   readonly #waiters: Waiter[] = []
+  #referenced = true
   #initial = true
   #state: 'new' | 'open' | 'ended' = 'new'
   /** Thrown by the next `next()`. */
@@ -60,9 +69,29 @@ export class WatchStream implements StoreWatch {
     if (path !== undefined) return Promise.resolve({ done: false, value: this.#change(path) })
     if (this.#state === 'ended') return this.#end()
     return new Promise((resolve, reject) => {
-      this.#context.connection.hold()
+      if (this.#referenced) this.#context.connection.hold()
       this.#waiters.push({ resolve, reject })
     })
+  }
+
+  ref(): this {
+    this.#reference(true)
+    return this
+  }
+
+  unref(): this {
+    this.#reference(false)
+    return this
+  }
+
+  #reference(referenced: boolean): void {
+    if (referenced === this.#referenced) return
+    this.#referenced = referenced
+    const { connection } = this.#context
+    for (const _ of this.#waiters) {
+      if (referenced) connection.hold()
+      else connection.release()
+    }
   }
 
   /** Ends the watch; resolves when xenstored has forgotten it. */
@@ -104,7 +133,7 @@ export class WatchStream implements StoreWatch {
         this.#marks.add(path)
         return
       }
-      this.#context.connection.release()
+      if (this.#referenced) this.#context.connection.release()
       waiter.resolve({ done: false, value: this.#change(path) })
     },
     fail: (error: XenStoreError): void => {
@@ -136,7 +165,7 @@ export class WatchStream implements StoreWatch {
     this.#state = 'ended'
     while (this.#marks.take() !== undefined);
     for (const waiter of this.#waiters.splice(0)) {
-      this.#context.connection.release()
+      if (this.#referenced) this.#context.connection.release()
       this.#end().then(waiter.resolve, waiter.reject)
     }
     if (!subscribed) return

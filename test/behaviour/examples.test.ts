@@ -49,6 +49,7 @@ describe('the examples', () => {
   it('prometheus.mjs shows what it has done', async () => {
     const { stdout } = await finished(node('examples/prometheus.mjs'))
     expect(stdout).toContain('xen_grants_pages 16')
+    expect(stdout).toContain('xen_grants_stream_bytes_total{domid="7"} 10')
     expect(stdout).toContain('xen_grants_failures_total{operation="share",code="ERR_GRANTS_QUOTA"} 1')
   })
 

@@ -19,11 +19,12 @@ beforeEach(() => {
   found.length = 0
 })
 
+const BESIDE = ['event channels', 'mapping', 'services']
 const finding = (status: Finding['status']): Finding => ({ check: status, status, message: '' })
 
 it.each([
-  [['ok', 'attention'], true, ['ok', 'attention', 'deferred pages', 'xenstore']],
-  [['unknown', 'ok'], true, ['unknown', 'ok', 'deferred pages', 'xenstore']],
+  [['ok', 'attention'], true, ['ok', 'attention', 'deferred pages', 'xenstore', ...BESIDE]],
+  [['unknown', 'ok'], true, ['unknown', 'ok', 'deferred pages', 'xenstore', ...BESIDE]],
   [['missing', 'ok'], false, ['missing']],
   [['attention', 'missing'], false, ['attention', 'missing']],
 ] as const)('a machine where %j is found can grant pages: %s', async (statuses, ready, checks) => {

@@ -5,6 +5,7 @@ import mapping from './lists/mapping.mjs'
 import simulated from './lists/simulated.mjs'
 import threads from './lists/threads.mjs'
 import transfer from './lists/transfer.mjs'
+import vchan from './lists/vchan.mjs'
 import worker from './lists/worker.mjs'
 import xenstore from './lists/xenstore.mjs'
 
@@ -27,6 +28,7 @@ export const mutants = [
   ...threads,
   ...simulated,
   ...xenstore,
+  ...vchan,
   ...cli,
   ...transfer,
 ]

@@ -161,12 +161,13 @@ it('with maxConnections open, one more is dropped', async () => {
 })
 
 it('a plain vchan connects as well, one after the other, each to pages of its own', async () => {
-  const refs = new Set<string>()
+  const nonces = new Set<string>()
   await net.listen({}, echo)
   const store = await net.domain(CLIENT).store()
   for (let round = 0; round < 3; round++) {
     const path = `data/vchan/${CLIENT}/${NAME}`
-    refs.add(await store.readText(`/local/domain/${SERVER}/${path}/id`))
+    const fresh = (value: Buffer | undefined): boolean => value !== undefined && !nonces.has(String(value))
+    nonces.add(String(await store.waitFor(`/local/domain/${SERVER}/${path}/id`, fresh)))
     const end = await Vchan.connect(net.domain(CLIENT), { domid: SERVER, path })
     end.write(`round ${round}`)
     const [chunk] = await once(end, 'data')
@@ -174,7 +175,7 @@ it('a plain vchan connects as well, one after the other, each to pages of its ow
     end.destroy()
     await ended(end)
   }
-  expect(refs.size).toBe(3)
+  expect(nonces.size).toBe(3)
 })
 
 it('a client that has come and gone before anybody looked is handed out with what it wrote', async () => {

@@ -13,6 +13,7 @@ import { storeDescriptor } from '../../dist/src/drivers/xenbus/store-device.js'
 import { finished, node } from '../setup/process.js'
 import { rejection, useXen } from '../setup/xen.js'
 import { ended, failure } from './ends.js'
+import { rawServer } from './raw-peer.js'
 
 const world = useXen({ limit: 2048 })
 const fixture = (name: string): URL => new URL(`../fixtures/${name}`, import.meta.url)
@@ -139,6 +140,46 @@ it.each(ROLES)(
   },
 )
 
+it('a domain that is destroyed resets the client of a server that makes no node of its own, as on libxenvchan', async () => {
+  const xen = await open(SERVER)
+  for (const part of [await xen.grants(), await xen.events()]) part.on('error', () => {})
+  await rawServer(xen)
+  const client = await openEnd('client', await open(CLIENT))
+  const outcome = failure(client)
+  // Not before do its keys mean anything.
+  while ((await world.xen.counters()).storeWatches === 0)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  // Its first event comes after it.
+  await (await (await open(CLIENT)).store()).domid()
+  await world.xen.domain(SERVER).destroy()
+  expect(await outcome).toMatchObject({ code: 'ECONNRESET', domid: SERVER })
+})
+
+/** A server that waits for a client of domain 5. */
+async function waitingServer(): Promise<{ refusal: Promise<Error>; left: () => Promise<boolean> }> {
+  const xen = await open(SERVER)
+  const refusal = rejection(openEnd('server', xen))
+  const store = await xen.store()
+  const offered = store.waitFor(`${PATH}/ring-ref`, (value) => value !== undefined)
+  await Promise.race([offered, refusal])
+  return { refusal, left: () => store.exists(PATH) }
+}
+
+it('a server that waits for a client stops when its domain is destroyed, and nothing is left', async () => {
+  const { refusal, left } = await waitingServer()
+  await world.xen.domain(CLIENT).destroy()
+  // Whether it has been seen alive depends on which was sooner.
+  expect(await refusal).toMatchObject({ code: expect.stringMatching(/^(ECONNRESET|ESRCH)$/), domid: CLIENT })
+  expect(await left()).toBe(false)
+})
+
+it('a server that waits for a client of no domain stops', async () => {
+  await world.xen.domain(CLIENT).destroy()
+  const { refusal, left } = await waitingServer()
+  expect(await refusal).toMatchObject({ code: 'ESRCH', domid: CLIENT })
+  expect(await left()).toBe(false)
+})
+
 /** A domain whose workers die when asked to. */
 function mortalDomain(domid: number): object {
   const domain = world.xen.domain(domid)
@@ -237,7 +278,7 @@ describe('when', () => {
     ])
     // It has withdrawn its keys by then.
     const store = await xens.server.store()
-    while (await store.exists(PATH)) await new Promise((resolve) => setImmediate(resolve))
+    await store.waitFor(`${PATH}/ring-ref`, (value) => value === undefined)
     await Promise.all([store.close(), (await xens.client.store()).close()])
     server.end('still here')
     expect(await whole(client)).toBe('still here')

@@ -7,7 +7,7 @@ import { type DomainParts, Vchan } from 'xen-grants/vchan'
 import type { RequestOptions } from 'xen-grants/xenstore'
 import { Live, Page, placeOfNonce } from '../../src/vchan/layout.js'
 import { rejection } from '../setup/xen.js'
-import { ended } from './ends.js'
+import { ended, failure } from './ends.js'
 import { type RawPeer, type RawServerOptions, rawClient, rawServer, writeKeys } from './raw-peer.js'
 import { BASE, CLIENT, PATH, SERVER, useSharedEnds } from './shared-ends.js'
 
@@ -285,6 +285,13 @@ describe.each(['server', 'client'] as const)('a %s whose peer', (role) => {
     peer.page.fill(0xff)
     peer.channel.notify()
     await refused(real, peer)
+  })
+
+  it('clears the whole page, as one does that takes it back, resets the stream', async () => {
+    const [real, peer] = await against(role)
+    peer.page.fill(0)
+    peer.channel.notify()
+    expect(await failure(real)).toMatchObject({ code: 'ECONNRESET' })
   })
 })
 

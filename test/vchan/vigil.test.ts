@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest'
 import { GrantError } from 'xen-grants'
 import { XenStoreError } from 'xen-grants/xenstore'
+import { AwaitedDomain } from '../../dist/src/vchan/awaited-domain.js'
+import type { Sign } from '../../dist/src/vchan/sign.js'
 import { type DomainParts, Vigil } from '../../dist/src/vchan/vigil.js'
 
 /** Parts of a domain that sees what domain 7 is by these answers, one for each look; the last one stays. */
@@ -18,7 +20,7 @@ function parts(binding: string[], introduced: (boolean | Error)[]): DomainParts 
 }
 
 /** After how many looks the domain is found to be gone, if that is within so many. */
-function looksUntilGone(vigil: Vigil, most: number): Promise<number | undefined> {
+function looksUntilGone(vigil: Vigil, most: number, sign?: { gone(): boolean }): Promise<number | undefined> {
   return new Promise((resolve) => {
     let looks = 0
     const end = (result: number | undefined): void => {
@@ -28,6 +30,7 @@ function looksUntilGone(vigil: Vigil, most: number): Promise<number | undefined>
     }
     const watched = {
       domid: 7,
+      sign: sign as Sign | undefined,
       look: () => {
         if (++looks > most) end(undefined)
       },
@@ -51,4 +54,40 @@ it('a domain whose pages are mapped, so that Xen still knows it, is gone when xe
 it.each(['EACCES', 'ECONNREFUSED'])('xenstored that does not tell (%s) ends no vchan', async (code) => {
   const refusal = new XenStoreError(code, 'no', { operation: 'isIntroduced' })
   expect(await looksUntilGone(Vigil.of(parts(['EINVAL'], [true, refusal])), 3)).toBeUndefined()
+})
+
+it('a domain that xenstored does not serve yet is waited for, and one that it has served is not', async () => {
+  const told: unknown[] = []
+  const vigil = Vigil.of(parts(['EINVAL'], [false, false, true, false]))
+  const stop = new AbortController()
+  const awaited = new AwaitedDomain(7, '/x', stop)
+  const gone = new Promise((resolve) => stop.signal.addEventListener('abort', resolve))
+  const alive = setTimeout(() => {}, 60_000)
+  const counted = { domid: 7, look: () => told.push('look'), domainGone: () => {}, close: async () => {} }
+  vigil.add(counted)
+  vigil.add(awaited)
+  await gone
+  vigil.remove(awaited)
+  vigil.remove(counted)
+  clearTimeout(alive)
+  expect(told).toHaveLength(4)
+  expect(stop.signal.reason).toMatchObject({ code: 'ECONNRESET', domid: 7, path: '/x' })
+})
+
+it('a domain that Xen has never known is not waited for', () => {
+  const stop = new AbortController()
+  new AwaitedDomain(7, '/x', stop).domainGone(false)
+  expect(stop.signal.reason).toMatchObject({ code: 'ESRCH', domid: 7 })
+})
+
+it('a domain of which xenstored does not tell is gone with its sign', async () => {
+  const refusal = new XenStoreError('EACCES', 'no', { operation: 'isIntroduced' })
+  const signs = [false, false, true]
+  const sign = { gone: () => signs.shift()! }
+  expect(await looksUntilGone(Vigil.of(parts(['EINVAL'], [refusal])), 5, sign)).toBe(3)
+})
+
+it('where xenstored tells, no sign is looked for', async () => {
+  const sign = { gone: () => true }
+  expect(await looksUntilGone(Vigil.of(parts(['EINVAL'], [true])), 3, sign)).toBeUndefined()
 })

@@ -55,6 +55,26 @@ describe('a process with a store', () => {
        console.log(JSON.stringify(await loop.next()))`,
       '{"done":true}\n',
     ],
+    [
+      'is not kept alive by a loop that waits once its watch is unreferenced, before or after',
+      `for (const early of [true, false]) {
+         const loop = store.watch('/a')
+         if (early) loop.unref()
+         loop.next().finally(() => console.log('never'))
+         if (!early) loop.ref().unref().unref()
+       }
+       await store.read('/a')`,
+      '',
+    ],
+    [
+      'is kept alive by a loop that waits once its watch is referenced again',
+      `setTimeout(() => store.close(), 50).unref()
+       const loop = store.watch('/a').unref()
+       const next = loop.next()
+       loop.ref()
+       console.log(JSON.stringify(await next))`,
+      '{"done":true}\n',
+    ],
   ])('%s', async (_, rest, stdout) => {
     expect(await run(rest)).toEqual({ code: 0, stdout, stderr: '' })
   })

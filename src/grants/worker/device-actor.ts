@@ -18,15 +18,15 @@ import { CountedDevice } from './counted-device.js'
 import { decodeRequest } from './decode-request.js'
 import { GrantRecords } from './grant-records.js'
 import { Leases } from './leases.js'
-import { Releasing } from './releasing.js'
+import { type FlushBounds, Releasing } from './releasing.js'
 import type { CancelRequest, DomainExistsRequest, NotifyRequest, Request, ShareRequest } from './request.js'
 import { takeReserve } from './reserve.js'
 import { Sharing } from './sharing.js'
 
 /** Requests carried out in one turn, over all clients. Bounds how long one client can hold up another. */
 const TURN = 512
-/** Bytes scrubbed in one turn, for the same reason: about a millisecond. */
-const SCRUB_PER_TURN = 8 << 20
+/** What giving back takes of a turn, for the same reason. */
+const RELEASE_PER_TURN: FlushBounds = { steps: 8, milliseconds: 1 }
 
 export interface DeviceActorOptions {
   /** Names this server in handles. */
@@ -156,7 +156,7 @@ export class DeviceActor {
       if (request.op === 'share') this.#shares.push(request)
       else this.#carryOut(request)
     }
-    this.#releasing.flush(SCRUB_PER_TURN)
+    this.#releasing.flush(RELEASE_PER_TURN)
     const shares = this.#shares
     this.#shares = []
     this.#admission.admit(shares)
@@ -244,7 +244,7 @@ export class DeviceActor {
     this.#sessions.remove(session)
     this.#admission.withdrawAll(session)
     this.#leases.endOf(session)
-    this.#releasing.flush(SCRUB_PER_TURN)
+    this.#releasing.flush(RELEASE_PER_TURN)
     this.#schedule()
   }
 

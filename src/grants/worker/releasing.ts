@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { PAGE_SIZE } from '../../abi.js'
 import type { GrantDevice } from '../../drivers/gntalloc/grant-device.js'
 import { zero } from '../../memory/copy-bytes.js'
@@ -12,13 +13,25 @@ type Done = (error?: unknown) => void
 interface Staged {
   readonly record: GrantRecord
   readonly done: Done[]
-  /** Bytes from its first on that have been set to zero. */
-  scrubbed: number
-  readonly large: LargeRelease | undefined
 }
 
-/** What one grant may have scrubbed before the next has its turn, and what a step of a large one counts for. */
-const SLICE = 1 << 20
+/** One that goes back step by step. */
+interface StagedLarge extends Staged {
+  readonly release: LargeRelease
+}
+
+/** How much a flush does. */
+export interface FlushBounds {
+  /** Of large grants, see `STEP` in large-release.ts, and as many batches of small ones. */
+  steps: number
+  /** After so many milliseconds no further step is begun. */
+  milliseconds: number
+}
+
+const NO_BOUNDS: FlushBounds = { steps: Infinity, milliseconds: Infinity }
+
+/** Pages of one batch of small grants. As many as a turn has requests: what it takes back page by page is merged whole. */
+const BATCH_PAGES = 512
 
 /**
  * Takes grants back, whether or not there are still views of them. What is adjacent is unmapped in one call at the next
@@ -31,7 +44,9 @@ export class Releasing {
   readonly #device: GrantDevice
   readonly #scrub: boolean
   readonly #lingering = new Lingering()
-  #staged: Staged[] = []
+  readonly #small: Staged[] = []
+  /** They take turns: the first makes a step and goes to the end. */
+  readonly #large: StagedLarge[] = []
 
   constructor(device: GrantDevice, scrub: boolean) {
     this.#device = device
@@ -40,7 +55,7 @@ export class Releasing {
 
   /** Whether something is on its way back that a flush has not finished. */
   get pending(): boolean {
-    return this.#staged.length > 0
+    return this.#small.length > 0 || this.#large.length > 0
   }
 
   /** `done` is called by a flush, or at once when a step fails. */
@@ -52,14 +67,15 @@ export class Releasing {
       return
     }
     record.staged = true
-    const scrubbed = this.#scrub && record.mapped ? 0 : record.pages * PAGE_SIZE
-    const large = record.pages > LARGE ? new LargeRelease(this.#device, record, this.#scrub) : undefined
-    this.#staged.push({ record, done: [done], scrubbed, large })
+    const staged = { record, done: [done] }
+    if (record.pages <= LARGE) this.#small.push(staged)
+    else this.#large.push({ ...staged, release: new LargeRelease(this.#device, record, this.#scrub) })
   }
 
   /** For a record that is staged: `done` is called as well when it is back. */
   join(record: GrantRecord, done: Done): void {
-    this.#staged.find((staged) => staged.record === record)!.done.push(done)
+    const staged = record.pages <= LARGE ? this.#small : this.#large
+    staged.find((one) => one.record === record)!.done.push(done)
   }
 
   /** The header's rule: clear a notification before the deallocation if you do not want it to occur. */
@@ -72,56 +88,47 @@ export class Releasing {
   }
 
   /**
-   * Gives back what has been scrubbed.
-   * @param bytes how much may be scrubbed for it now, in slices of all that is on its way; what is left waits for the next
-   *   flush
+   * Scrubs and gives back what is on its way, or part of it. Small and large grants take turns, so that neither waits for
+   * all of the other.
+   *
+   * Bounded in time too, since one call of the device may take as long as scrubbing many pages.
    */
-  flush(bytes = Infinity): void {
-    let left = bytes
-    // What has just been answered may be followed by more.
-    while (this.#staged.length > 0) {
-      const staged = this.#staged
-      this.#staged = []
-      const ready: Staged[] = []
-      for (const one of staged) {
-        if (left <= 0) this.#staged.push(one)
-        else if (one.large) left -= this.#stepOf(one, one.large)
-        else {
-          left -= this.#scrubSlice(one, left)
-          if (one.scrubbed === one.record.pages * PAGE_SIZE) ready.push(one)
-          else this.#staged.push(one)
-        }
-      }
-      if (ready.length > 0) this.#release(ready)
-      else if (left <= 0) return
+  flush({ steps, milliseconds }: FlushBounds = NO_BOUNDS): void {
+    const until = performance.now() + milliseconds
+    for (let step = 0; step < steps && this.pending; step++) {
+      this.#releaseSmall()
+      this.#stepOfLarge()
+      if (performance.now() >= until) return
     }
   }
 
-  /** @returns what it counts for, in bytes */
-  #stepOf(one: Staged, large: LargeRelease): number {
+  #releaseSmall(): void {
+    let count = 0
+    for (let pages = 0; count < this.#small.length; count++) {
+      pages += this.#small[count]!.record.pages
+      if (pages > BATCH_PAGES) break
+    }
+    if (count === 0) return
+    const batch = this.#small.splice(0, count)
+    if (this.#scrub) for (const { record } of batch) scrub(record)
+    this.#release(batch)
+  }
+
+  #stepOfLarge(): void {
+    const one = this.#large.shift()
+    if (!one) return
     let failure: unknown
     try {
-      large.step()
-      if (!large.done) {
-        this.#staged.push(one)
-        return SLICE
+      one.release.step()
+      if (!one.release.done) {
+        this.#large.push(one)
+        return
       }
     } catch (error) {
       failure = error
     }
     one.record.staged = false
     for (const tell of one.done) tell(failure)
-    return SLICE
-  }
-
-  /** While a peer still maps a page it can see what is in it, also after this (docs/driver.md, deferred pages). */
-  #scrubSlice(staged: Staged, most: number): number {
-    const { record, scrubbed } = staged
-    const count = Math.min(SLICE, most, record.pages * PAGE_SIZE - scrubbed)
-    if (count <= 0) return 0
-    zero(new Uint8Array(record.memory.buffer, scrubbed, count))
-    staged.scrubbed += count
-    return count
   }
 
   #release(staged: Staged[]): void {
@@ -162,6 +169,11 @@ export class Releasing {
     if (run.length === 1) for (const tell of run[0]!.done) tell(error)
     else for (const one of run) step([one])
   }
+}
+
+/** While a peer still maps a page it can see what is in it, also after this (docs/driver.md, deferred pages). */
+function scrub({ mapped, memory, pages }: GrantRecord): void {
+  if (mapped) zero(new Uint8Array(memory.buffer, 0, pages * PAGE_SIZE))
 }
 
 function bytesOf(run: readonly Staged[]): number {

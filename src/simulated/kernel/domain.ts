@@ -49,6 +49,11 @@ export class Domain implements DomainState {
     return this.#running
   }
 
+  /** Whether Xen still knows it although it has been destroyed: it does until the last of its pages is unmapped. */
+  get lingers(): boolean {
+    return !this.#running && this.table.used > 0
+  }
+
   /** From now on it has no programs that could be told anything. They are ended between this and `remove`. */
   stop(): void {
     this.#running = false

@@ -61,6 +61,6 @@ export class Domains implements TableDirectory, ChannelDirectory {
   }
 
   channelsOf(domid: number): EventChannels | undefined {
-    return this.exists(domid) ? this.get(domid).channels : undefined
+    return this.exists(domid) || this.#known.get(domid)?.lingers ? this.get(domid).channels : undefined
   }
 }

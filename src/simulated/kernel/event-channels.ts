@@ -5,7 +5,7 @@ const MAX_PORT = 1023
 
 /** Finds the event channels of a domain. */
 export interface ChannelDirectory {
-  /** @returns undefined if there is no such domain (any more) */
+  /** @returns undefined if Xen knows no such domain (any more). One that has been destroyed and lingers has no ports */
   channelsOf(domid: number): EventChannels | undefined
 }
 

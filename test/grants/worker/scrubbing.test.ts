@@ -1,5 +1,6 @@
 // A large grant is scrubbed a little in each turn, between the requests of other clients.
-import { describe, expect, it } from 'vitest'
+import { performance } from 'node:perf_hooks'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Op, UnshareFlag } from '../../../dist/src/grants/grant-messages.js'
 import { startActor, turn } from '../../setup/actor.js'
 import { FakeDevice } from '../../setup/fake-device.js'
@@ -33,6 +34,10 @@ async function untilAnswered(
     if (client.fates([request])[0] !== 'waiting') return turns
   }
 }
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
 
 describe('a grant of 64 MiB that is given back', () => {
   it('lets another client share in the turn after, and is answered when all of it is zero', async () => {
@@ -146,5 +151,68 @@ describe('a grant of 64 MiB that is given back', () => {
     await turn()
     await actor.close(true)
     expect([device.closed, device.mapped.size, isZero(bytes)]).toEqual([true, 0, true])
+  })
+})
+
+describe('giving back', () => {
+  it.each(['munmap', 'deallocate'] as const)(
+    'makes one step a turn where each %s takes long',
+    async (call) => {
+      const { client, device } = start()
+      const one = client()
+      const before = device.used
+      const id = await one.share(7, LARGE)
+      let now = 0
+      vi.spyOn(performance, 'now').mockImplementation(() => now)
+      let calls = 0
+      const original = device[call].bind(device)
+      vi.spyOn(device, call).mockImplementation((...args: [number, number]) => {
+        calls++
+        now += 5
+        original(...args)
+      })
+      const unshare = one.ask(Op.unshare, id)
+      one.submit()
+      let most = 0
+      while (one.fates([unshare])[0] === 'waiting') {
+        const already = calls
+        await turn()
+        most = Math.max(most, calls - already)
+      }
+      expect([most, device.used]).toEqual([1, before])
+    },
+  )
+
+  it('lets a small grant go before many larger ones, which take turns', async () => {
+    const { client, device } = start()
+    const [one, two] = [client(), client()]
+    const larger: number[] = []
+    for (let i = 0; i < 60; i++) larger.push(await one.share(7, 512))
+    const small = await two.share(7, 1)
+    const requests = larger.map((id) => one.ask(Op.unshare, id))
+    one.submit()
+    await turn()
+    const request = two.ask(Op.unshare, small)
+    two.submit()
+    expect(await untilAnswered(two, request)).toBe(1)
+    expect(new Set(one.fates(requests))).toEqual(new Set(['waiting']))
+    device.taken()
+    await untilAnswered(one, requests.at(-1)!)
+    const calls = device.taken().map((call) => call.split(' ')[0])
+    expect(calls.indexOf('deallocate')).toBeGreaterThan(calls.lastIndexOf('munmap'))
+  })
+
+  it('goes on with a large grant while small ones come and go', async () => {
+    const { client } = start()
+    const [one, two] = [client(), client()]
+    const large = await one.share(7, LARGE)
+    const unshare = one.ask(Op.unshare, large)
+    one.submit()
+    while (one.fates([unshare])[0] === 'waiting') {
+      const id = await two.share(7, 256)
+      const request = two.ask(Op.unshare, id)
+      two.submit()
+      await untilAnswered(two, request)
+    }
   })
 })

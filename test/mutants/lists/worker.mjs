@@ -292,8 +292,8 @@ export default [
   },
   {
     file: 'src/grants/worker/releasing.ts',
-    find: 'const scrubbed = this.#scrub && record.mapped ? 0 :',
-    replace: 'const scrubbed = !this.#scrub && record.mapped ? 0 :',
+    find: 'if (this.#scrub) for',
+    replace: 'if (!this.#scrub) for',
     tests: ['test/grants/unshare.test.ts'],
     breaks: 'pages are not scrubbed',
   },
@@ -310,6 +310,20 @@ export default [
     replace: 'place(sorted[i]!.record) >= end',
     tests: coalescing,
     breaks: 'what is not adjacent is unmapped and freed together',
+  },
+  {
+    file: 'src/grants/worker/releasing.ts',
+    find: 'if (performance.now() >= until) return',
+    replace: '',
+    tests: scrubbing,
+    breaks: 'a slow device holds up all clients while something large is given back',
+  },
+  {
+    file: 'src/grants/worker/releasing.ts',
+    find: 'this.#large.push(one)',
+    replace: 'this.#large.unshift(one)',
+    tests: scrubbing,
+    breaks: 'large grants do not take turns',
   },
   {
     file: 'src/grants/worker/large-release.ts',

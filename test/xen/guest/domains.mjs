@@ -58,6 +58,24 @@ export function startToolstack() {
   return toolstack
 }
 
+/** Those that this process has booted and not destroyed: promises, by their names. */
+const guests = new Map()
+
+/**
+ * A guest, booted by the first test that needs it: --only may choose any.
+ * @param kind 'small' (C peers alone) or 'node'
+ */
+export function guest(name, kind) {
+  if (!guests.has(name)) guests.set(name, Guest.boot(name, kind))
+  return guests.get(name)
+}
+
+/** Whether Xen still has a domain that has been destroyed here: it does while somebody maps its pages. */
+export function lingering() {
+  const [, ...lines] = command('xl', 'list').split('\n')
+  return lines.map((line) => line.split(' ')[0]).some((name) => name !== 'Domain-0' && !guests.has(name))
+}
+
 /** A paravirtualised guest domain that runs commands for the test. */
 export class Guest {
   #number = 0
@@ -94,12 +112,6 @@ export class Guest {
     return guest
   }
 
-  /** Names of the domains there are, this one's included. */
-  static names() {
-    const [, ...lines] = command('xl', 'list').split('\n')
-    return lines.map((line) => line.split(' ')[0])
-  }
-
   /** Runs a shell command in the guest. @returns what it printed, and its exit code */
   async run(text) {
     const number = ++this.#number
@@ -109,6 +121,7 @@ export class Guest {
 
   /** Ends the domain at once. It stays as a zombie while somebody maps its pages. */
   destroy() {
+    guests.delete(this.name)
     command('xl', 'destroy', this.name)
   }
 

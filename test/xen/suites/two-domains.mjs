@@ -3,20 +3,12 @@ import { GrantMapper, GrantServer } from 'xen-grants'
 import { eventually } from '../../contract/support.mjs'
 import { attempts } from '../guest/attempts.mjs'
 import { checksum } from '../guest/checksum.mjs'
-import { Guest } from '../guest/domains.mjs'
+import { guest, lingering } from '../guest/domains.mjs'
 import { limit, setFreePerIteration } from '../guest/module.mjs'
 import { PAGE, peek, poke } from '../guest/raw.mjs'
 
 const PAGES = 6
 const TWO_MINUTES = 120_000
-
-// Booted by the first test that needs them: --only may choose any.
-const guests = new Map()
-
-function guest(name, kind) {
-  if (!guests.has(name)) guests.set(name, Guest.boot(name, kind))
-  return guests.get(name)
-}
 
 /** The one GrantServer of each guest, driven through files there. */
 const servers = new Map()
@@ -93,10 +85,7 @@ async function stillSane(t) {
   device.munmap(address, 8 * PAGE)
   device.deallocate(index, refs.length)
   // A destroyed domain stays until the last of its pages is let go, which takes the hypervisor a moment.
-  await eventually(
-    () => Guest.names().every((name) => name === 'Domain-0' || guests.has(name)),
-    'the guest is gone',
-  )
+  await eventually(() => !lingering(), 'the guest is gone')
 }
 
 export default {
@@ -199,7 +188,6 @@ export default {
         const device = t.gntdev()
         const mapped = device.map(refs, { domid: one.domid })
         one.destroy()
-        guests.delete('one')
         assert.deepEqual([...peek(mapped.address + PAGE, 2)], [2, 2])
         mapped.unmap()
         assert.equal(device.canMap(refs[0], { domid: one.domid }), false)
@@ -219,7 +207,6 @@ export default {
         await two.run(`(sleep 600 | /peers/map_check 0 w ${grant.refs.join(' ')}) >/dev/null 2>&1 &`)
         await eventually(() => grant.bytes.every((byte) => byte === 0xf0), 'the guest has mapped and written')
         two.destroy()
-        guests.delete('two')
         assert.equal(grant.bytes[0], 0xf0)
         await grant.unshare()
         await stillSane(t)

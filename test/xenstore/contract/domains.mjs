@@ -37,6 +37,29 @@ export default {
       },
     },
     {
+      name: 'are not seen to go by another guest, but a directory of theirs that it may read is, with what is in it',
+      needs: 'domains',
+      async run({ domain }) {
+        const [one, other] = [await domain(), await domain()]
+        const directory = `${one.home}/data/x/open`
+        const node = `${directory}/n`
+        await one.guest.write(node, 'whose')
+        for (const path of [directory, node])
+          await one.guest.setPermissions(path, [
+            { domid: one.domid, access: 'none' },
+            { domid: other.domid, access: 'read' },
+          ])
+        const watch = other.guest.watch(directory)
+        await next(watch)
+        assert.equal(await other.guest.readText(node), 'whose')
+        const told = next(watch)
+        await one.destroy()
+        await told
+        await assert.rejects(other.guest.read(node), ({ code }) => code === 'EACCES' || code === 'ENOENT')
+        await watch.return()
+      },
+    },
+    {
       name: 'come and go before the eyes of those who watch them',
       needs: 'domains',
       async run({ store, domain }) {

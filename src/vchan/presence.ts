@@ -1,0 +1,137 @@
+import type { StorePermission } from '../xenstore/permissions.js'
+import { XenStoreError } from '../xenstore/store-error.js'
+import type { StoreView } from '../xenstore/store-view.js'
+import type { XenStore } from '../xenstore/xen-store.js'
+import { ownerHasEnded, ownerHere } from './owner.js'
+import { whenUnreadable } from './unreadable.js'
+
+const DIRECTORY = 'open'
+
+/**
+ * Nodes of servers that have died in a way that cannot be known here, such as in a container. They stay, since one of them may
+ * be that of a vchan that is open, whose client would take its end for that of the domain. A guest has a thousand nodes in all
+ * (by default), so a server that finds this many makes none of its own.
+ */
+const MAX_STRANGERS = 64
+
+/** What this thread knows of a path at which it serves. */
+interface Place {
+  /** Its own nodes there. */
+  readonly nonces: Set<string>
+  crowded: boolean
+}
+
+const places = new WeakMap<XenStore, Map<string, Place>>()
+let owner: string | undefined
+
+/**
+ * A node beside the keys of a vchan, for as long as that is offered or open. Nobody tells a guest that another one has been
+ * destroyed; but xenstored removes everything of that one, this node too, and that can be watched. It names the thread it
+ * belongs to, since those of a process that is killed stay: its next server here removes them.
+ */
+export class Presence {
+  readonly #store: XenStore
+  readonly #base: string
+
+  /** @param base absolute */
+  constructor(store: XenStore, base: string) {
+    this.#store = store
+    this.#base = base
+  }
+
+  /** Watched by clients, once for all vchans that a domain serves at one path: a guest has few watches. */
+  get directory(): string {
+    return `${this.#base}/${DIRECTORY}`
+  }
+
+  nodeOf(nonce: string): string {
+    return `${this.directory}/${nonce}`
+  }
+
+  /** In the transaction that publishes the keys. */
+  publish(t: StoreView, nonce: string, self: number, peer: number): Promise<void>[] {
+    // Domain 0 asks xenstored, and outlives every other; a domain does not outlive itself.
+    if (self === 0 || peer === 0 || self === peer) return []
+    const place = this.#place()
+    if (place.crowded) return []
+    place.nonces.add(nonce)
+    owner ??= ownerHere()
+    const permissions: StorePermission[] = [
+      { domid: self, access: 'none' },
+      { domid: peer, access: 'read' },
+    ]
+    return [
+      t.write(this.nodeOf(nonce), owner),
+      // A guest is told of the end of what it may read.
+      t.setPermissions(this.directory, permissions),
+      t.setPermissions(this.nodeOf(nonce), permissions),
+    ]
+  }
+
+  /**
+   * When the page says that this end is closed, and not before. What cannot be removed now, because xenstored is gone, is left
+   * for a later server to remove.
+   */
+  async remove(nonce: string): Promise<void> {
+    const place = this.#known
+    if (!place?.nonces.delete(nonce)) return
+    try {
+      await this.#store.remove(this.nodeOf(nonce))
+      if (place.nonces.size === 0) await this.#removeEmpty()
+    } catch (error) {
+      if (!(error instanceof XenStoreError)) throw error
+    } finally {
+      if (place.nonces.size === 0 && this.#known === place) places.get(this.#store)?.delete(this.#base)
+    }
+  }
+
+  /** Removes what servers that have died have left here. */
+  async tidy(signal: AbortSignal | undefined): Promise<void> {
+    // Done when the first of them was made: who serves many clients is not to look through all of them for each.
+    if (this.#known?.nonces.size) return
+    const nonces = (await childrenOf(this.#store, this.directory, signal)) ?? []
+    const judged = await Promise.all(
+      nonces.map(async (nonce) => {
+        const value = await this.#store.readText(this.nodeOf(nonce), { signal }).catch(whenUnreadable)
+        return value === undefined ? false : ownerHasEnded(value)
+      }),
+    )
+    const strangers = judged.filter((ended) => ended === undefined).length
+    if (this.#known || strangers >= MAX_STRANGERS) this.#place().crowded = strangers >= MAX_STRANGERS
+    const stale = nonces.filter((_, i) => judged[i] === true)
+    await Promise.all(
+      stale.map((nonce) => this.#store.remove(this.nodeOf(nonce), { signal }).catch(whenUnreadable)),
+    )
+    if (stale.length > 0 && stale.length === nonces.length) await this.#removeEmpty()
+  }
+
+  /** In a transaction: another server may be about to publish. */
+  async #removeEmpty(): Promise<void> {
+    await this.#store.transaction(async (t) => {
+      const [inside, beside] = await Promise.all([childrenOf(t, this.directory), childrenOf(t, this.#base)])
+      if (inside?.length === 0) await t.remove((beside?.length ?? 2) > 1 ? this.directory : this.#base)
+    })
+  }
+
+  get #known(): Place | undefined {
+    return places.get(this.#store)?.get(this.#base)
+  }
+
+  #place(): Place {
+    let known = places.get(this.#store)
+    if (!known) {
+      known = new Map()
+      places.set(this.#store, known)
+    }
+    let place = known.get(this.#base)
+    if (!place) {
+      place = { nonces: new Set(), crowded: false }
+      known.set(this.#base, place)
+    }
+    return place
+  }
+}
+
+function childrenOf(view: StoreView, path: string, signal?: AbortSignal): Promise<string[] | undefined> {
+  return view.list(path, { signal }).catch(whenUnreadable)
+}

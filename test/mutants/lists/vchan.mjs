@@ -1,0 +1,72 @@
+// How the end of a domain is noticed.
+const sign = ['test/vchan/sign.test.ts']
+const owner = ['test/vchan/owner.test.ts']
+const presence = ['test/vchan/presence.test.ts']
+const vigil = ['test/vchan/vigil.test.ts']
+
+export default [
+  {
+    file: 'src/vchan/sign.ts',
+    find: 'this.#missing ? this.#missingLooks + 1 : 0',
+    replace: 'this.#missing ? MISSING_LOOKS : 0',
+    tests: sign,
+    breaks: 'a server that closes is taken for a domain that has been destroyed',
+  },
+  {
+    file: 'src/vchan/sign.ts',
+    find: '(!stands && !this.#known)',
+    replace: 'false',
+    tests: sign,
+    breaks: "clients of Qubes's servers are reset two seconds after they have connected",
+  },
+  {
+    file: 'src/vchan/sign.ts',
+    find: '.watch(watched).unref()',
+    replace: '.watch(watched)',
+    tests: sign,
+    breaks: 'a vchan that is unreferenced keeps the process alive',
+  },
+  {
+    file: 'src/vchan/owner.ts',
+    find: 'return startOf(pid!, thread!) !== started',
+    replace: 'return startOf(pid!, thread!) === undefined',
+    tests: owner,
+    breaks: 'the node of a process that has died stays, once another has got its number',
+  },
+  {
+    file: 'src/vchan/owner.ts',
+    find: 'namespaces !== namespacesHere() ||',
+    replace: '',
+    tests: owner,
+    breaks: 'a server in one container resets the streams of a server in another',
+  },
+  {
+    file: 'src/vchan/presence.ts',
+    find: 'judged[i] === true',
+    replace: 'judged[i] !== undefined',
+    tests: presence,
+    breaks: 'a new server at a path resets the streams of another process there',
+  },
+  {
+    file: 'src/vchan/presence.ts',
+    find: 't.setPermissions(this.directory, permissions),',
+    replace: '',
+    tests: presence,
+    breaks: 'no client is told that the domain of its server is gone',
+  },
+  {
+    file: 'src/vchan/presence.ts',
+    find: 'if (place.crowded) return []',
+    replace: '',
+    tests: presence,
+    breaks:
+      'a server that is killed and started in one container after the other takes all nodes of its domain',
+  },
+  {
+    file: 'src/vchan/awaited-domain.ts',
+    find: 'if (known && !this.#seen) return',
+    replace: '',
+    tests: vigil,
+    breaks: 'domain 0 serves no domain that is just being created',
+  },
+]
