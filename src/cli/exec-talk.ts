@@ -21,12 +21,12 @@ export async function execTalk(command: string, socket: ServiceSocket): Promise<
     detached: true,
     env: { ...process.env, XEN_GRANTS_DOMID: String(socket.domid) },
   })
+  // With all that it has started and that has its output.
   const ended = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>
   const { stdin, stdout } = child
   let timer: NodeJS.Timeout | undefined
   let gone = false
-  socket.once('close', () => {
-    if (child.stdin.destroyed && child.exitCode !== null) return
+  const connectionEnded = (): void => {
     gone = true
     stdin.end()
     // It may wait for room in a pipe that nobody reads any more.
@@ -35,7 +35,8 @@ export async function execTalk(command: string, socket: ServiceSocket): Promise<
       end(child, 'SIGTERM')
       timer = setTimeout(() => end(child, 'SIGKILL'), GRACE)
     }, GRACE)
-  })
+  }
+  socket.once('close', connectionEnded)
   // It need not read its input.
   stdin.on('error', () => {})
   socket.on('error', () => {})
@@ -43,14 +44,17 @@ export async function execTalk(command: string, socket: ServiceSocket): Promise<
   stdout.pipe(socket)
   try {
     const [code, signal] = await ended
-    if (!gone && (code !== 0 || signal))
+    if (!gone && code !== 0)
       throw new Error(`the command ended with ${signal ?? `exit code ${code}`}: ${command}`)
   } finally {
     clearTimeout(timer)
-    if (!socket.destroyed) {
+    socket.off('close', connectionEnded)
+    if (!socket.closed) {
       socket.end()
+      // What the command has not read is in the way of the end. That its input has closed comes later, and would pause it again.
+      socket.unpipe(stdin)
       socket.resume()
-      await once(socket, 'close').catch(() => {})
+      await new Promise((resolve) => socket.once('close', resolve))
     }
   }
 }

@@ -4,6 +4,7 @@ import grants from './lists/grants.mjs'
 import mapping from './lists/mapping.mjs'
 import simulated from './lists/simulated.mjs'
 import threads from './lists/threads.mjs'
+import transfer from './lists/transfer.mjs'
 import vchan from './lists/vchan.mjs'
 import worker from './lists/worker.mjs'
 import xenstore from './lists/xenstore.mjs'
@@ -29,4 +30,5 @@ export const mutants = [
   ...xenstore,
   ...vchan,
   ...cli,
+  ...transfer,
 ]
