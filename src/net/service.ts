@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { type InspectOptionsStylized, inspect } from 'node:util'
 import { untilAborted } from '../abort.js'
 import { publish } from '../diagnostics.js'
-import { closedError } from '../errors.js'
+import { closedError, GrantError } from '../errors.js'
 import { inLine } from '../inspect.js'
 import { type CloseOptions, checkClose } from '../threads/close-options.js'
 import { dependents } from '../threads/dependents.js'
@@ -51,6 +51,16 @@ export interface ServiceStats {
   stalls: number
 }
 
+interface Accepting {
+  acceptor: Acceptor
+  started: Promise<void>
+  /** Lets another service have the place. */
+  release(): void
+}
+
+/** What is listened to by the services of a Xen: of two at one place the later would take the keys of the earlier away. */
+const places = new WeakMap<DomainParts, Set<string>>()
+
 type Totals = Pick<ServiceStats, 'bytesRead' | 'bytesWritten' | 'eventsSent' | 'eventsReceived' | 'stalls'>
 
 /**
@@ -61,7 +71,7 @@ type Totals = Pick<ServiceStats, 'bytesRead' | 'bytesWritten' | 'eventsSent' | '
 export class Service extends EventEmitter<ServiceEvents> implements AsyncIterable<ServiceSocket> {
   readonly name: string
   readonly #host: Host
-  readonly #acceptors = new Map<number, { acceptor: Acceptor; started: Promise<void> }>()
+  readonly #acceptors = new Map<number, Accepting>()
   readonly #sockets = new Set<ServiceSocket>()
   /** Accepted, and not taken by anybody yet. */
   #backlog: ServiceSocket[] = []
@@ -143,22 +153,39 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
   /**
    * Lets clients of that domain connect as well. Resolves when they can.
    * @param domid 0 to 32751. The domain need not exist yet
-   * @throws what sharing pages, binding a port and writing to xenstore throws; GrantError ERR_GRANTS_CLOSED; TypeError, RangeError
+   * @throws what sharing pages, binding a port and writing to xenstore throws; GrantError EADDRINUSE: another service of this
+   *   Xen has that name for that domain; ERR_GRANTS_CLOSED; TypeError, RangeError
    */
   async allow(domid: number): Promise<void> {
     checkDomid('domid', domid)
     this.#lifecycle.mustBeOpen()
     const known = this.#acceptors.get(domid)
     if (known) return known.started
+    const release = this.#take(domid)
     const acceptor = new Acceptor(domid, this.#host)
     const started = acceptor.start()
-    this.#acceptors.set(domid, { acceptor, started })
+    this.#acceptors.set(domid, { acceptor, started, release })
     try {
       await started
     } catch (error) {
       this.#acceptors.delete(domid)
+      release()
       throw error
     }
+  }
+
+  /** @returns gives the place back. @throws GrantError EADDRINUSE */
+  #take(domid: number): () => void {
+    const { parts, name } = this.#host
+    const taken = places.get(parts) ?? new Set()
+    places.set(parts, taken)
+    const place = `${domid}/${name}`
+    if (taken.has(place)) {
+      const message = `a service "${name}" for domain ${domid} is there already: close it first, or deny it that domain`
+      throw new GrantError('EADDRINUSE', message, { domid })
+    }
+    taken.add(place)
+    return () => taken.delete(place)
   }
 
   /** No more clients of that domain: gives back what was offered to it. Its connections stay. */
@@ -166,7 +193,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
     checkDomid('domid', domid)
     const known = this.#acceptors.get(domid)
     this.#acceptors.delete(domid)
-    await known?.acceptor.end(closedError('the service'))
+    if (known) await this.#end(known)
   }
 
   /**
@@ -185,10 +212,15 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
     // Nobody can get them any more.
     for (const socket of this.#backlog.splice(0)) socket.destroy()
     const acceptors = [...this.#acceptors.values()]
-    await Promise.all(acceptors.map(({ acceptor }) => acceptor.end(closedError('the service'))))
+    await Promise.all(acceptors.map((one) => this.#end(one)))
     while (this.#sockets.size > 0) await this.#change()
     this.#leave()
     this.emit('close')
+  }
+
+  async #end({ acceptor, release }: Accepting): Promise<void> {
+    await acceptor.end(closedError('the service'))
+    release()
   }
 
   /** Waiting for clients keeps the process alive, as it does from the beginning. */

@@ -211,6 +211,18 @@ it('a domain that connects and leaves without end starves no other', async () =>
   expect(await flood).toBeGreaterThan(0)
 })
 
+it('a second one of the same name for the same domain is refused, and the first goes on', async () => {
+  const service = await net.listen({}, echo)
+  await expect(net.listen({ domids: [9, CLIENT] })).rejects.toMatchObject({
+    code: 'EADDRINUSE',
+    domid: CLIENT,
+  })
+  expect(await exchange(await net.connect(), 'the first')).toBe('the first')
+  await service.deny(CLIENT)
+  await net.listen({ domids: [CLIENT] }, echo)
+  expect(await exchange(await net.connect(), 'the second')).toBe('the second')
+})
+
 it('xen.close() closes it in order', async () => {
   const { Xen } = await import('xen-grants')
   const own = await Xen.open({ on: net.xen.domain(SERVER) })
