@@ -118,6 +118,14 @@ it('close({ force }) ends the connections, also after close()', async () => {
   expect(await failure(client)).toBeUndefined()
 })
 
+it('close() ends connections that nobody has taken', async () => {
+  const service = await net.listen()
+  const client = await net.connect()
+  await expect.poll(() => service.connections).toBe(1)
+  await service.close()
+  await ended(client)
+})
+
 it('closes with its signal', async () => {
   const stop = new AbortController()
   const service = await net.listen({ signal: stop.signal })
@@ -274,6 +282,7 @@ it('diagnostics channels tell of the life of each stream, in plain data', async 
     client.end()
     await ended(client)
     await service.close()
+    expect(service.stats()).toMatchObject({ connections: 0, accepted: 1, bytesRead: 10, bytesWritten: 10 })
   } finally {
     for (const name of names) unsubscribe(name, listener)
   }
