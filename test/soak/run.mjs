@@ -1,7 +1,7 @@
 // A million steps of the model (test/model/model.test.ts), ten thousand requests to the simulated xenstored and a real one and
-// a hundred thousand operations of the simulated devices (test/agreement), a hundred thousand writes of a fuzzer to the page of
-// a vchan, a thousand vchans and 64 MiB through the smallest (test/vchan), a thousand connections of forty processes that are
-// killed at random (test/net/crowd.test.ts), then the memory trials at full length (test/memory).
+// hundreds of thousands of operations of the simulated devices (test/agreement), a hundred thousand writes of a fuzzer to the page
+// of a vchan, a thousand vchans and 64 MiB through the smallest (test/vchan), a thousand connections of forty processes that are
+// killed at random (test/net/crowd.test.ts), 1 GiB between two processes, then the memory trials at full length (test/memory).
 // XEN_GRANTS_SEED=n starts from a seed, which is otherwise another in each run; XEN_GRANTS_STEPS=n takes another number of steps.
 // Names of test files, or parts of them, run only those: `npm run test:soak test/memory`.
 import { spawnSync } from 'node:child_process'
@@ -19,6 +19,7 @@ if (files.length === 0)
     'test/vchan/ring.test.ts',
     'test/vchan/stream.test.ts',
     'test/net/crowd.test.ts',
+    'test/behaviour/exchange.test.ts',
     'test/memory',
   )
 const XEN_GRANTS_SEED = process.env.XEN_GRANTS_SEED || String(newSeed())
