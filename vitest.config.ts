@@ -1,9 +1,27 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
+/**
+ * What a file needs a process of its own for: to mock a module, or to start what a segmentation fault, a thread that is left or
+ * a lost event would be seen in. Starting a process takes half a second, longer than most of the others run: these follow each
+ * other in one.
+ */
+const ALONE =
+  /vi\.mock|fake-timers|xen-grants|SimulatedXen|simulated-world|useXen|useServer|shared-ends|new Worker|setup\/(process|client-thread)|native\/|xenstored\/daemon|(trial|world)\.js|process\.(on|exit)/
+
+const files = readdirSync('test', { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.test.ts'))
+  .map((name) => `test/${name}`)
+const alone = files.filter((file) => ALONE.test(readFileSync(file, 'utf8')))
+const together = files.filter((file) => !alone.includes(file))
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    projects: [
+      { extends: true, test: { name: 'alone', include: alone } },
+      { extends: true, test: { name: 'together', include: together, isolate: false } },
+    ],
     // A segmentation fault then fails one file instead of ending the run.
     pool: 'forks',
     // By default one processor is left to Vitest itself, which halves the speed of a machine with two.

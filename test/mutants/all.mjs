@@ -2,6 +2,7 @@ import cli from './lists/cli.mjs'
 import fill from './lists/fill.mjs'
 import grants from './lists/grants.mjs'
 import mapping from './lists/mapping.mjs'
+import net from './lists/net.mjs'
 import simulated from './lists/simulated.mjs'
 import threads from './lists/threads.mjs'
 import transfer from './lists/transfer.mjs'
@@ -29,6 +30,7 @@ export const mutants = [
   ...simulated,
   ...xenstore,
   ...vchan,
+  ...net,
   ...cli,
   ...transfer,
 ]
