@@ -1,5 +1,6 @@
 // share + unshare of one page with so many in flight: this package on a device that does nothing, and on the simulated Xen,
-// beside a persistent pool, the bare system calls in C and one comlink call per operation.
+// beside a persistent pool, the bare system calls in C, one comlink call per operation, and two bare round trips between threads:
+// with one in flight these are the floor, since share() and unshare() are a round trip each.
 // node bench/control-path.mjs [rounds]
 import { execFileSync } from 'node:child_process'
 import { MessageChannel, Worker } from 'node:worker_threads'
@@ -31,12 +32,39 @@ const { port1, port2 } = new MessageChannel()
 worker.postMessage(port2, [port2])
 const remote = Comlink.wrap(port1)
 
+const { port1: echo, port2: echoed } = new MessageChannel()
+const echoer = new Worker(new URL('./lib/echo-worker.mjs', import.meta.url), {
+  workerData: { port: echoed },
+  transferList: [echoed],
+})
+const answered = new Map()
+echo.on('message', ([id]) => {
+  answered.get(id)()
+  answered.delete(id)
+})
+let nextId = 0
+/** As long as a request of ours. */
+function bareRoundTrip() {
+  const id = nextId++
+  return new Promise((resolve) => {
+    answered.set(id, resolve)
+    echo.postMessage([id, 1, 7, 1, 0, 0])
+  })
+}
+
 const pool = await server.pool({ domid: 7, pages: 1, grants: 512 })
 
 const candidates = {
   'xen-grants, null device': [20_000, () => roundTrip(server)],
   'a GrantPool': [200_000, async () => pool.release(await pool.acquire())],
   'one comlink call each': [4000, () => remoteRoundTrip()],
+  'two bare round trips': [
+    20_000,
+    async () => {
+      await bareRoundTrip()
+      await bareRoundTrip()
+    },
+  ],
   'xen-grants, simulated Xen': [400, () => roundTrip(simulated)],
 }
 async function roundTrip(on) {
@@ -67,4 +95,5 @@ await server.close()
 await simulated.close()
 await xen.close()
 await worker.terminate()
+await echoer.terminate()
 report('control-path', { title: 'One share and unshare', unit: 'µs', samples })

@@ -14,6 +14,7 @@ const benchmarks = [
   'xenstore',
   'vchan',
   'services',
+  'http',
   'events',
 ]
 const only = process.argv.slice(2)

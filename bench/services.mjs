@@ -1,5 +1,5 @@
 // A file from one process to another, as domains 3 and 5 of a simulated Xen, beside the same through a Unix socket, and beside
-// one SHA-256 alone: node bench/services.mjs [rounds] [MiB]
+// one SHA-256 alone; how long it takes, and how long the processors are busy: node bench/services.mjs [rounds] [MiB]
 import { fork } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
@@ -42,13 +42,19 @@ async function peer({ place, file, bytes }) {
   const sockets = createServer({ allowHalfOpen: true }, give)
   await once(sockets.listen(`${place}/bench`), 'listening')
   const service = await listen(xen, { name: 'bench', domids: [CLIENT], window: MIB }, give)
-  process.send('ready')
-  await once(process, 'message')
+  process.on('message', () => process.send(busy()))
+  process.send(busy())
+  await once(process, 'disconnect')
   sockets.close()
   await service.close()
   await xen.close()
   await simulated.close()
-  process.disconnect()
+}
+
+/** Milliseconds of processor time that this process has taken. */
+function busy() {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
 }
 
 async function main(rounds, bytes) {
@@ -61,6 +67,7 @@ async function main(rounds, bytes) {
   const child = fork(import.meta.filename, {
     env: { ...process.env, XEN_GRANTS_BENCH_PEER: JSON.stringify({ place: simulated.path, file, bytes }) },
   })
+  const exited = once(child, 'exit')
   await once(child, 'message')
 
   const socket = async () => {
@@ -77,22 +84,34 @@ async function main(rounds, bytes) {
   }
   const names = [...Object.keys(candidates), 'one SHA-256']
   const samples = { 'to a file': {}, 'to nowhere': {} }
+  const costs = { 'to a file': {}, 'to nowhere': {} }
+  const bothBusy = async () => {
+    child.send('')
+    const [other] = await once(child, 'message')
+    return busy() + other
+  }
   for (let round = -1; round < rounds; round++) {
     for (let i = 0; i < names.length; i++) {
       const name = names[(i + round + 1) % names.length]
       for (const [label, rows] of Object.entries(samples)) {
+        const before = await bothBusy()
         const began = performance.now()
         if (name in candidates) await take(...candidates[name], label === 'to a file' ? copy : '/dev/null')
         else await pipeline(createReadStream(file, { highWaterMark: MIB }), createHash('sha256'))
         const figure = bytes / MIB / ((performance.now() - began) / 1000)
+        const cost = ((await bothBusy()) - before) / (bytes / (1024 * MIB))
         rmSync(copy, { force: true })
         rows[name] ??= []
-        if (round >= 0) rows[name].push(figure)
+        costs[label][name] ??= []
+        if (round >= 0) {
+          rows[name].push(figure)
+          costs[label][name].push(cost)
+        }
       }
     }
   }
-  child.send('end')
-  await once(child, 'exit')
+  child.disconnect()
+  await exited
   await xen.close()
   await simulated.close()
   rmSync(folder, { recursive: true })
@@ -102,6 +121,12 @@ async function main(rounds, bytes) {
     lowerIsBetter: false,
     baseline: 'a Unix socket',
     samples,
+  })
+  report('services-file-cost', {
+    title: 'The same, processor time of both processes',
+    unit: 'ms per GiB',
+    baseline: 'a Unix socket',
+    samples: costs,
   })
 }
 

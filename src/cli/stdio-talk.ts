@@ -22,16 +22,20 @@ export class StandardInput implements Disposable {
   async pump(stream: Duplex): Promise<void> {
     const input = this.#input
     if (this.#ended) return
+    const more = (): void => void input.resume()
     const give = (chunk: Buffer): void => {
-      if (!stream.writable || stream.write(chunk)) return
+      if (stream.writable && stream.write(chunk)) return
       input.pause()
-      stream.once('drain', () => input.resume())
+      // For the next connection.
+      if (!stream.writable) input.unshift(chunk)
+      else stream.once('drain', more)
     }
-    input.on('data', give)
+    // The connection before has left it paused.
+    input.on('data', give).resume()
     await new Promise<void>((resolve) => {
       const over = (): void => {
         input.off('data', give).off('end', over).pause()
-        stream.off('close', over)
+        stream.off('close', over).off('drain', more)
         resolve()
       }
       input.on('end', over)

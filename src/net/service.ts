@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { type InspectOptionsStylized, inspect } from 'node:util'
 import { untilAborted } from '../abort.js'
 import { publish } from '../diagnostics.js'
-import { closedError } from '../errors.js'
+import { closedError, GrantError } from '../errors.js'
 import { inLine } from '../inspect.js'
 import { type CloseOptions, checkClose } from '../threads/close-options.js'
 import { dependents } from '../threads/dependents.js'
@@ -10,6 +10,7 @@ import { Lifecycle } from '../threads/lifecycle.js'
 import type { DomainParts } from '../vchan/vigil.js'
 import { checkDomid } from '../xenstore/paths.js'
 import { Acceptor, type Host } from './acceptor.js'
+import { Connections, type StreamTotals } from './connections.js'
 import { type CheckedListen, checkLimit } from './options.js'
 import type { ServiceSocket } from './service-socket.js'
 
@@ -36,22 +37,24 @@ export interface ServiceAddress {
   domids: number[]
 }
 
-export interface ServiceStats {
+export interface ServiceStats extends StreamTotals {
   /** Open now, and by domain: those that have any. */
   connections: number
   domains: Record<number, number>
   /** Since the beginning. */
   accepted: number
   dropped: number
-  /** Of all connections, also of those that have ended, as the streams count them. */
-  bytesRead: number
-  bytesWritten: number
-  eventsSent: number
-  eventsReceived: number
-  stalls: number
 }
 
-type Totals = Pick<ServiceStats, 'bytesRead' | 'bytesWritten' | 'eventsSent' | 'eventsReceived' | 'stalls'>
+interface Accepting {
+  acceptor: Acceptor
+  started: Promise<void>
+  /** Lets another service have the place. */
+  release(): void
+}
+
+/** What is listened to by the services of a Xen: of two at one place the later would take the keys of the earlier away. */
+const places = new WeakMap<DomainParts, Set<string>>()
 
 /**
  * A service that clients in other domains connect to, with the manners of `net.Server`. Made by {@link listen}.
@@ -61,19 +64,13 @@ type Totals = Pick<ServiceStats, 'bytesRead' | 'bytesWritten' | 'eventsSent' | '
 export class Service extends EventEmitter<ServiceEvents> implements AsyncIterable<ServiceSocket> {
   readonly name: string
   readonly #host: Host
-  readonly #acceptors = new Map<number, { acceptor: Acceptor; started: Promise<void> }>()
-  readonly #sockets = new Set<ServiceSocket>()
-  /** Accepted, and not taken by anybody yet. */
-  #backlog: ServiceSocket[] = []
-  /** Who waits for a change: of the backlog, or of the number of connections. */
-  readonly #waiting = new Set<() => void>()
+  readonly #acceptors = new Map<number, Accepting>()
+  readonly #connections = new Connections()
   readonly #lifecycle = new Lifecycle('the service')
   readonly #leave: () => void
-  readonly #ended: Totals = { bytesRead: 0, bytesWritten: 0, eventsSent: 0, eventsReceived: 0, stalls: 0 }
   #maxConnections: number
   #maxConnectionsPerDomain: number
   #referenced = true
-  #accepted = 0
   #dropped = 0
 
   /** @internal @param self the domain that listens */
@@ -111,7 +108,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
 
   /** Open connections. */
   get connections(): number {
-    return this.#sockets.size
+    return this.#connections.size
   }
 
   /** Of all domains together. More are closed at once. @throws TypeError, RangeError when set to less than 1 */
@@ -122,7 +119,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
   set maxConnections(value: number) {
     checkLimit('maxConnections', value)
     this.#maxConnections = value
-    this.#changed()
+    this.#connections.changed()
   }
 
   /** A domain that has so many finds no offer. @throws TypeError, RangeError when set to less than 1 */
@@ -133,7 +130,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
   set maxConnectionsPerDomain(value: number) {
     checkLimit('maxConnectionsPerDomain', value)
     this.#maxConnectionsPerDomain = value
-    this.#changed()
+    this.#connections.changed()
   }
 
   address(): ServiceAddress {
@@ -143,22 +140,39 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
   /**
    * Lets clients of that domain connect as well. Resolves when they can.
    * @param domid 0 to 32751. The domain need not exist yet
-   * @throws what sharing pages, binding a port and writing to xenstore throws; GrantError ERR_GRANTS_CLOSED; TypeError, RangeError
+   * @throws what sharing pages, binding a port and writing to xenstore throws; GrantError EADDRINUSE: another service of this
+   *   Xen has that name for that domain; ERR_GRANTS_CLOSED; TypeError, RangeError
    */
   async allow(domid: number): Promise<void> {
     checkDomid('domid', domid)
     this.#lifecycle.mustBeOpen()
     const known = this.#acceptors.get(domid)
     if (known) return known.started
+    const release = this.#take(domid)
     const acceptor = new Acceptor(domid, this.#host)
     const started = acceptor.start()
-    this.#acceptors.set(domid, { acceptor, started })
+    this.#acceptors.set(domid, { acceptor, started, release })
     try {
       await started
     } catch (error) {
       this.#acceptors.delete(domid)
+      release()
       throw error
     }
+  }
+
+  /** @returns gives the place back. @throws GrantError EADDRINUSE */
+  #take(domid: number): () => void {
+    const { parts, name } = this.#host
+    const taken = places.get(parts) ?? new Set()
+    places.set(parts, taken)
+    const place = `${domid}/${name}`
+    if (taken.has(place)) {
+      const message = `a service "${name}" for domain ${domid} is there already: close it first, or deny it that domain`
+      throw new GrantError('EADDRINUSE', message, { domid })
+    }
+    taken.add(place)
+    return () => taken.delete(place)
   }
 
   /** No more clients of that domain: gives back what was offered to it. Its connections stay. */
@@ -166,7 +180,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
     checkDomid('domid', domid)
     const known = this.#acceptors.get(domid)
     this.#acceptors.delete(domid)
-    await known?.acceptor.end(closedError('the service'))
+    if (known) await this.#end(known)
   }
 
   /**
@@ -176,19 +190,24 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
   close(options?: CloseOptions): Promise<void> {
     const force = checkClose(options)
     const closed = this.#lifecycle.close(() => this.#close())
-    if (force) for (const socket of this.#sockets) socket.destroy()
+    if (force) this.#connections.destroyAll()
     return closed
   }
 
   async #close(): Promise<void> {
-    this.#changed()
+    this.#connections.changed()
     // Nobody can get them any more.
-    for (const socket of this.#backlog.splice(0)) socket.destroy()
+    for (const socket of this.#connections.takeAll()) socket.destroy()
     const acceptors = [...this.#acceptors.values()]
-    await Promise.all(acceptors.map(({ acceptor }) => acceptor.end(closedError('the service'))))
-    while (this.#sockets.size > 0) await this.#change()
+    await Promise.all(acceptors.map((one) => this.#end(one)))
+    while (this.#connections.size > 0) await this.#connections.change()
     this.#leave()
     this.emit('close')
+  }
+
+  async #end({ acceptor, release }: Accepting): Promise<void> {
+    await acceptor.end(closedError('the service'))
+    release()
   }
 
   /** Waiting for clients keeps the process alive, as it does from the beginning. */
@@ -208,27 +227,22 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
   }
 
   stats(): ServiceStats {
-    const domains: Record<number, number> = {}
-    const totals = { ...this.#ended }
-    for (const socket of this.#sockets) {
-      domains[socket.domid] = (domains[socket.domid] ?? 0) + 1
-      add(totals, socket)
-    }
+    const connections = this.#connections
     return {
-      connections: this.connections,
-      domains,
-      accepted: this.#accepted,
+      connections: connections.size,
+      domains: connections.byDomain(),
+      accepted: connections.accepted,
       dropped: this.#dropped,
-      ...totals,
+      ...connections.totals(),
     }
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<ServiceSocket, void, undefined> {
     for (;;) {
-      const socket = this.#backlog.shift()
+      const socket = this.#connections.take()
       if (socket) yield socket
       else if (this.#lifecycle.closing) return
-      else await this.#change()
+      else await this.#connections.change()
     }
   }
 
@@ -242,68 +256,43 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
   }
 
   #accept(socket: ServiceSocket): void {
-    if (this.#sockets.size >= this.#maxConnections || this.#lifecycle.closing) {
+    if (this.connections >= this.#maxConnections || this.#lifecycle.closing) {
       this.#dropped++
       socket.on('error', () => {}).destroy()
-      this.emit('drop', { domid: socket.domid })
+      queueMicrotask(() => this.emit('drop', { domid: socket.domid }))
       return
     }
-    this.#accepted++
-    this.#sockets.add(socket)
-    socket.once('close', () => {
-      this.#sockets.delete(socket)
-      this.#backlog = this.#backlog.filter((other) => other !== socket)
-      add(this.#ended, socket)
-      this.#changed()
-    })
-    this.#backlog.push(socket)
-    // Not in the acceptor's turn: what a listener throws is no failure of that.
+    this.#connections.add(socket)
+    // As all events, not in the acceptor's turn: what a listener throws is no failure of that.
     queueMicrotask(() => this.#handOut())
-    this.#changed()
   }
 
   #handOut(): void {
     if (this.listenerCount('connection') === 0) return
-    for (const socket of this.#backlog.splice(0)) this.emit('connection', socket)
+    const socket = this.#connections.take()
+    if (!socket) return
+    // The others come after this one, also if a listener throws.
+    queueMicrotask(() => this.#handOut())
+    this.emit('connection', socket)
   }
 
   #unavailable(domid: number, error: Error): void {
     publish('xen-grants:error', () => ({ operation: 'listen', error }))
-    this.emit('unavailable', { domid, error })
+    queueMicrotask(() => this.emit('unavailable', { domid, error }))
   }
 
   #gone(domid: number): void {
     if (!this.#acceptors.has(domid)) return
     this.deny(domid).catch((error: Error) => this.#unavailable(domid, error))
-    this.emit('gone', { domid })
+    queueMicrotask(() => this.emit('gone', { domid }))
   }
 
   #hasRoom(domid: number): boolean {
-    if (this.#sockets.size >= this.#maxConnections) return false
-    let count = 0
-    for (const socket of this.#sockets) if (socket.domid === domid) count++
-    return count < this.#maxConnectionsPerDomain
+    if (this.connections >= this.#maxConnections) return false
+    return this.#connections.of(domid) < this.#maxConnectionsPerDomain
   }
 
   async #room(domid: number, signal: AbortSignal): Promise<void> {
-    while (!this.#hasRoom(domid)) await untilAborted(this.#change(), signal)
+    while (!this.#hasRoom(domid)) await untilAborted(this.#connections.change(), signal)
   }
-
-  #changed(): void {
-    const waiting = [...this.#waiting]
-    this.#waiting.clear()
-    for (const wake of waiting) wake()
-  }
-
-  #change(): Promise<void> {
-    return new Promise((resolve) => this.#waiting.add(resolve))
-  }
-}
-
-function add(totals: Totals, socket: ServiceSocket): void {
-  totals.bytesRead += socket.bytesRead
-  totals.bytesWritten += socket.bytesWritten
-  totals.eventsSent += socket.eventsSent
-  totals.eventsReceived += socket.eventsReceived
-  totals.stalls += socket.stalls
 }

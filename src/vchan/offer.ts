@@ -1,19 +1,9 @@
 import type { Buffer } from 'node:buffer'
-import { randomBytes } from 'node:crypto'
 import { GrantError } from '../errors.js'
 import type { EventChannel } from '../events/event-channel.js'
 import { eventOrPause } from '../events/event-or-pause.js'
 import type { Grant } from '../grants/grant.js'
-import {
-  chooseOrders,
-  Live,
-  NONCE_SIZE,
-  type Orders,
-  Page,
-  pagesOf,
-  placeOfNonce,
-  writeLayout,
-} from './layout.js'
+import { chooseOrders, Live, type Orders, Page, pagesOf, placeOfNonce, writeLayout } from './layout.js'
 import { giveBack, lossOf, undo } from './link.js'
 import type { Keys, Rendezvous } from './rendezvous.js'
 import { type DomainParts, Vigil } from './vigil.js'
@@ -47,7 +37,7 @@ export class Offer {
     this.grant = grant
     this.meeting = meeting
     this.#signal = options.signal
-    this.#nonce = placeOfNonce(this.orders) === undefined ? undefined : randomBytes(NONCE_SIZE)
+    this.#nonce = placeOfNonce(this.orders) === undefined ? undefined : meeting.newNonce()
     this.keys = { ref: grant.refs[0]!, port: channel.port, nonce: this.#nonce?.toString('hex') }
   }
 

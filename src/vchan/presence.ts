@@ -1,7 +1,10 @@
+import { Buffer } from 'node:buffer'
+import { randomBytes } from 'node:crypto'
 import type { StorePermission } from '../xenstore/permissions.js'
 import { XenStoreError } from '../xenstore/store-error.js'
 import type { StoreView } from '../xenstore/store-view.js'
 import type { XenStore } from '../xenstore/xen-store.js'
+import { NONCE_SIZE } from './layout.js'
 import { ownerHasEnded, ownerHere } from './owner.js'
 import { whenUnreadable } from './unreadable.js'
 
@@ -16,18 +19,27 @@ const MAX_STRANGERS = 64
 
 /** What this thread knows of a path at which it serves. */
 interface Place {
-  /** Its own nodes there. */
+  /** With which the nonces of all vchans that it serves there begin, in hexadecimal, and what its node is called. */
+  readonly name: string
+  /** Of the vchans that are offered or open there, or about to be. */
   readonly nonces: Set<string>
+  /** Whether its node may be there, and whether it is. */
+  asked: boolean
+  stands: boolean
   crowded: boolean
 }
+
+/** Half of a nonce, in bytes. */
+const NAME_SIZE = NONCE_SIZE / 2
 
 const places = new WeakMap<XenStore, Map<string, Place>>()
 let owner: string | undefined
 
 /**
- * A node beside the keys of a vchan, for as long as that is offered or open. Nobody tells a guest that another one has been
- * destroyed; but xenstored removes everything of that one, this node too, and that can be watched. It names the thread it
- * belongs to, since those of a process that is killed stay: its next server here removes them.
+ * A node beside the keys of the vchans that a thread serves at one path, for as long as one of them is offered or open. Nobody
+ * tells a guest that another one has been destroyed; but xenstored removes everything of that one, this node too, and that can
+ * be watched. One for all: a domain has a thousand nodes (by default), and may have more connections. It names the thread it
+ * belongs to, since that of a process that is killed stays: its next server here removes it.
  */
 export class Presence {
   readonly #store: XenStore
@@ -44,8 +56,17 @@ export class Presence {
     return `${this.#base}/${DIRECTORY}`
   }
 
+  /** Of the vchan with this nonce: a client knows no more than that. */
   nodeOf(nonce: string): string {
-    return `${this.directory}/${nonce}`
+    return `${this.directory}/${nonce.slice(0, 2 * NAME_SIZE)}`
+  }
+
+  /** Of a vchan that is going to be offered: {@link remove} in any case. */
+  newNonce(): Buffer {
+    const place = this.#place()
+    const nonce = Buffer.concat([Buffer.from(place.name, 'hex'), randomBytes(NONCE_SIZE - NAME_SIZE)])
+    place.nonces.add(nonce.toString('hex'))
+    return nonce
   }
 
   /** In the transaction that publishes the keys. */
@@ -53,8 +74,8 @@ export class Presence {
     // Domain 0 asks xenstored, and outlives every other; a domain does not outlive itself.
     if (self === 0 || peer === 0 || self === peer) return []
     const place = this.#place()
-    if (place.crowded) return []
-    place.nonces.add(nonce)
+    if (place.crowded || place.stands) return []
+    place.asked = true
     owner ??= ownerHere()
     const permissions: StorePermission[] = [
       { domid: self, access: 'none' },
@@ -68,20 +89,26 @@ export class Presence {
     ]
   }
 
+  /** What {@link publish} has asked for is there. */
+  published(): void {
+    const place = this.#known
+    if (place?.asked) place.stands = true
+  }
+
   /**
    * When the page says that this end is closed, and not before. What cannot be removed now, because xenstored is gone, is left
    * for a later server to remove.
    */
   async remove(nonce: string): Promise<void> {
     const place = this.#known
-    if (!place?.nonces.delete(nonce)) return
+    if (!place?.nonces.delete(nonce) || place.nonces.size > 0) return
+    places.get(this.#store)?.delete(this.#base)
+    if (!place.asked) return
     try {
       await this.#store.remove(this.nodeOf(nonce))
-      if (place.nonces.size === 0) await this.#removeEmpty()
+      await this.#removeEmpty()
     } catch (error) {
       if (!(error instanceof XenStoreError)) throw error
-    } finally {
-      if (place.nonces.size === 0 && this.#known === place) places.get(this.#store)?.delete(this.#base)
     }
   }
 
@@ -125,7 +152,13 @@ export class Presence {
     }
     let place = known.get(this.#base)
     if (!place) {
-      place = { nonces: new Set(), crowded: false }
+      place = {
+        name: randomBytes(NAME_SIZE).toString('hex'),
+        nonces: new Set(),
+        asked: false,
+        stands: false,
+        crowded: false,
+      }
       known.set(this.#base, place)
     }
     return place

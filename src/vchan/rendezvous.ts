@@ -1,3 +1,4 @@
+import type { Buffer } from 'node:buffer'
 import type { StorePermission } from '../xenstore/permissions.js'
 import { XenStoreError } from '../xenstore/store-error.js'
 import type { StoreView } from '../xenstore/store-view.js'
@@ -66,6 +67,12 @@ export class Rendezvous {
       },
       { signal },
     )
+    this.#presence.published()
+  }
+
+  /** Of an offer that is going to be published here. */
+  newNonce(): Buffer {
+    return this.#presence.newNonce()
   }
 
   /** Removes the keys unless a newer server has replaced them. */

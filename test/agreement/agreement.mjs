@@ -21,12 +21,16 @@ export const kinds = {
  * Does random sequences of operations to a world and to the simulated kernel, and compares every result.
  *
  * @param {import('../contract/world.ts').World | (() => World)} world or what makes one, for each sequence
- * @param {{ seed: number, operations: number, length: number, kind?: object, kernel?: unknown }} options how many operations
- *   at least, how many steps a sequence has at most, and of which of {@link kinds}
+ * @param {{ seed: number, operations: number, length: number, kind?: object, kernel?: unknown,
+ *   shrinkingMs?: number }} options how many operations
+ *   at least, how many steps a sequence has at most, of which of {@link kinds}, and see search.mjs
  * @returns how many operations and sequences there were; comparisons and the steps of the end do not count
  * @throws when they disagree: with the seed, and with the shortest sequence found that shows it
  */
-export async function agree(world, { seed, operations, length, kind = kinds.granting, kernel }) {
+export async function agree(
+  world,
+  { seed, operations, length, kind = kinds.granting, kernel, shrinkingMs = 30_000 },
+) {
   const fresh = typeof world === 'function'
   const kept = fresh ? [] : await bindPorts(world)
   const runIn = async (steps, log) => {
@@ -36,7 +40,7 @@ export async function agree(world, { seed, operations, length, kind = kinds.gran
   const done = { operations: 0, sequences: 0 }
   await search(
     sequences(length, kind.weights),
-    { seed, sequencesAtATime: 20, shrinkingMs: 30_000 },
+    { seed, sequencesAtATime: 20, shrinkingMs },
     {
       run: runIn,
       ran(count) {

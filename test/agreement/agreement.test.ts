@@ -1,18 +1,25 @@
 import { expect, it } from 'vitest'
 import type { World } from '../contract/world.js'
+import { seedOf } from './seed.mjs'
 
 // The same generator drives the real driver: test/xen/suites/agreement.mjs.
 interface Agreement {
   agree(
     world: World | (() => World),
-    options: { seed: number; operations: number; length: number; kind?: object; kernel?: unknown },
+    options: {
+      seed: number
+      operations: number
+      length: number
+      kind?: object
+      kernel?: unknown
+      shrinkingMs?: number
+    },
   ): Promise<{ operations: number; sequences: number }>
   kinds: { granting: object; mapping: object; events: object }
 }
 
 const load = (name: string) => import(new URL(name, import.meta.url).href)
 const { agree, kinds }: Agreement = await load('./agreement.mjs')
-const { seedOf }: { seedOf(environment: NodeJS.ProcessEnv): number } = await load('./seed.mjs')
 const { simulatedWorld }: { simulatedWorld(options?: object): Promise<World> } = await load(
   '../contract/simulated-world.mjs',
 )
@@ -20,6 +27,9 @@ const { simulatedWorld }: { simulatedWorld(options?: object): Promise<World> } =
 const { KernelWorld }: { KernelWorld: new (options: object) => World } = await load('./kernel-world.mjs')
 
 const seed = seedOf(process.env)
+/** The long walks are the soak run's. */
+const effort = process.env.XEN_GRANTS_TRIALS === 'full' ? 100 : 1
+const TIMEOUT = 30_000 * effort
 
 const PAGE = 4096
 const { Kernel } = await import('../../dist/src/simulated/kernel/kernel.js')
@@ -99,26 +109,38 @@ const eventMistakes = {
   }),
 }
 
-it('the device over its socket does what the simulated kernel does', async () => {
-  const world = await simulatedWorld()
-  const done = await agree(world, { seed, operations: 5000, length: 100 })
-  console.log(`XEN_GRANTS_SEED=${seed}: ${done.operations} operations in ${done.sequences} sequences`)
-  await world.end()
-})
+it(
+  'the device over its socket does what the simulated kernel does',
+  async () => {
+    const world = await simulatedWorld()
+    const done = await agree(world, { seed, operations: 1500 * effort, length: 100 })
+    console.log(`XEN_GRANTS_SEED=${seed}: ${done.operations} operations in ${done.sequences} sequences`)
+    await world.end()
+  },
+  TIMEOUT,
+)
 
-it.each([false, true])('and its mapping device, paravirtualised %s', async (paravirtualised) => {
-  const world = await simulatedWorld({ paravirtualised })
-  const done = await agree(world, { seed, operations: 3000, length: 100, kind: kinds.mapping })
-  console.log(`XEN_GRANTS_SEED=${seed}: ${done.operations} operations in ${done.sequences} sequences`)
-  await world.end()
-})
+it.each([false, true])(
+  'and its mapping device, paravirtualised %s',
+  async (paravirtualised) => {
+    const world = await simulatedWorld({ paravirtualised })
+    const done = await agree(world, { seed, operations: 1000 * effort, length: 100, kind: kinds.mapping })
+    console.log(`XEN_GRANTS_SEED=${seed}: ${done.operations} operations in ${done.sequences} sequences`)
+    await world.end()
+  },
+  TIMEOUT,
+)
 
-it('and its event channels', async () => {
-  const world = await simulatedWorld()
-  const done = await agree(world, { seed, operations: 3000, length: 100, kind: kinds.events })
-  console.log(`XEN_GRANTS_SEED=${seed}: ${done.operations} operations in ${done.sequences} sequences`)
-  await world.end()
-})
+it(
+  'and its event channels',
+  async () => {
+    const world = await simulatedWorld()
+    const done = await agree(world, { seed, operations: 1000 * effort, length: 100, kind: kinds.events })
+    console.log(`XEN_GRANTS_SEED=${seed}: ${done.operations} operations in ${done.sequences} sequences`)
+    await world.end()
+  },
+  TIMEOUT,
+)
 
 const wrongKernels = [
   ...Object.entries(mistakes).map(([what, kernel]) => ({ what, kernel, kind: kinds.granting })),
@@ -129,13 +151,13 @@ const wrongKernels = [
 it.each(wrongKernels)('a kernel that $what is found out, in a few steps', async ({ kernel, kind }) => {
   // Held against the kernel as it is, in this process: what differs is found here as well as over a socket.
   const world = (): World => new KernelWorld({ limit: 1000 })
-  const options = { seed: 1, operations: 20_000, length: 100, kind, kernel }
+  const options = { seed: 5, operations: 20_000, length: 100, kind, kernel, shrinkingMs: 0 }
   const error: Error = await agree(world, options).then(
     () => new Error('nothing was found'),
     (disagreement) => disagreement,
   )
   expect(error.message).toMatch(/the simulation says .* the device says/)
-  expect(error.message).toContain('XEN_GRANTS_SEED=1 ')
+  expect(error.message).toContain('XEN_GRANTS_SEED=5 ')
   const operations = Number(/after (\d+) operations/.exec(error.message)![1])
   expect(operations, error.message).toBeLessThan(12)
 })

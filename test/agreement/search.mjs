@@ -7,7 +7,7 @@ import { shorten } from './shorten.mjs'
  *
  * @param {fc.Arbitrary<object[]>} sequences
  * @param {{ seed: number, sequencesAtATime: number, shrinkingMs: number }} options for how long the shortest sequence is looked
- *   for by fast-check; what it has found by then is shortened further step by step
+ *   for by fast-check, 0 for not at all; what it has found by then is shortened further step by step
  * @param {{ run(steps: object[], log: string[]): Promise<unknown>, ran(result: unknown, log: string[]): void,
  *   enough(): boolean, after(log: string[]): string }} subject runs a sequence, is told of each that agreed, says when to stop,
  *   and how many operations a log is of
@@ -22,7 +22,10 @@ export async function search(
     const log = []
     ran(await run(steps, log), log)
   })
-  const shrinking = { interruptAfterTimeLimit: shrinkingMs, markInterruptAsFailure: false }
+  const shrinking =
+    shrinkingMs === 0
+      ? { endOnFailure: true }
+      : { interruptAfterTimeLimit: shrinkingMs, markInterruptAsFailure: false }
   // A sequence counts after it has run, so the number of sequences is not known beforehand.
   for (let round = 0; !enough(); round++) {
     const result = await fc.check(property, { seed: seed + round, numRuns: sequencesAtATime, ...shrinking })

@@ -9,14 +9,22 @@ import { SimulatedStore } from './xenstore-worlds.mjs'
  * reply and every event.
  *
  * @param {() => Promise<object>} startOther a world (xenstore-worlds.mjs), a new one for each sequence
- * @param {{ seed: number, requests: number, length: number, flavour?: 'c' | 'ocaml', simulated?: () => SimulatedStore }} options
- *   how many requests at least, how many steps a sequence has at most, and whose rules both follow
+ * @param {{ seed: number, requests: number, length: number, flavour?: 'c' | 'ocaml', simulated?: () => SimulatedStore,
+ *   shrinkingMs?: number }} options
+ *   how many requests at least, how many steps a sequence has at most, whose rules both follow, and see search.mjs
  * @returns how many requests and sequences there were
  * @throws when they disagree: with the seed, and with the shortest sequence found that shows it
  */
 export async function agreeOnStore(
   startOther,
-  { seed, requests, length, flavour = 'c', simulated = () => new SimulatedStore(flavour) },
+  {
+    seed,
+    requests,
+    length,
+    flavour = 'c',
+    simulated = () => new SimulatedStore(flavour),
+    shrinkingMs = 60_000,
+  },
 ) {
   const done = { requests: 0, sequences: 0 }
   const runIn = async (steps, log) => {
@@ -33,7 +41,7 @@ export async function agreeOnStore(
   }
   await search(
     sequences(length, flavour === 'c' ? STORE : OXSTORE),
-    { seed, sequencesAtATime: 5, shrinkingMs: 60_000 },
+    { seed, sequencesAtATime: 5, shrinkingMs },
     {
       run: runIn,
       ran(_, log) {

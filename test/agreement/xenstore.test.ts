@@ -2,6 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, it } from 'vitest'
 import type { StoreMessage } from '../../src/drivers/xenbus/wire.js'
+import { seedOf } from './seed.mjs'
 
 interface Daemon {
   socket: string
@@ -23,6 +24,7 @@ interface Agreement {
       length: number
       flavour?: 'c' | 'ocaml'
       simulated?: () => object
+      shrinkingMs?: number
     },
   ): Promise<{ requests: number; sequences: number }>
 }
@@ -40,7 +42,6 @@ interface Native {
 const load = (name: string) => import(new URL(name, import.meta.url).href)
 const { agreeOnStore }: Agreement = await load('./xenstore-agreement.mjs')
 const { SimulatedStore, RealStore }: Worlds = await load('./xenstore-worlds.mjs')
-const { seedOf }: { seedOf(environment: NodeJS.ProcessEnv): number } = await load('./seed.mjs')
 const { whyNot, startXenstored }: Native = await load('../xenstored/daemon.mjs')
 const { MessageType } = await import('../../dist/src/drivers/xenbus/wire.js')
 const { Xenstored } = await import('../../dist/src/simulated/kernel/xenstore/xenstored.js')
@@ -108,7 +109,13 @@ const mistakes: Record<string, unknown> = {
 }
 
 it.each(Object.entries(mistakes))('one that %s is found out, in a few steps', async (_what, daemon) => {
-  const options = { seed: 1, requests: 20_000, length: 100, simulated: () => new SimulatedStore('c', daemon) }
+  const options = {
+    seed: 1,
+    requests: 20_000,
+    length: 100,
+    simulated: () => new SimulatedStore('c', daemon),
+    shrinkingMs: 0,
+  }
   const error: Error = await agreeOnStore(async () => new SimulatedStore(), options).then(
     () => new Error('nothing was found'),
     (disagreement) => disagreement,

@@ -1,19 +1,15 @@
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { GrantClient, GrantServer } from 'xen-grants'
-import { rejection, useXen } from '../setup/xen.js'
+import { useServer } from '../setup/server.js'
+import { rejection } from '../setup/xen.js'
 
-const world = useXen()
+const world = useServer()
 let server: GrantServer
-
-beforeEach(async () => {
-  server = await GrantServer.open({ device: world.xen })
-})
-afterEach(async () => {
-  expect((await server.stats()).grants).toBe(0)
-  await server.close()
+beforeAll(() => {
+  server = world.server
 })
 
 const share = (options: object) => rejection(server.share({ domid: 7, pages: 1, ...options } as never))

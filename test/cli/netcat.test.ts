@@ -58,9 +58,12 @@ describe('xen-grants listen and connect', () => {
     first.child.kill('SIGKILL')
     await first.end
     const second = connect('--quit-after', '0')
-    second.stdin.end('two\n')
-    expect((await second.end).code).toBe(0)
+    second.stdin.write('two\n')
     await server.printed('one\ntwo\n')
+    server.stdin.write('for the second\n')
+    await second.printed('for the second')
+    second.stdin.end()
+    expect(await second.end).toMatchObject({ code: 0, stdout: 'for the second\n' })
     server.child.kill('SIGTERM')
     expect((await server.end).code).toBe(0)
     await nothingLeft(world.xen)
@@ -134,8 +137,21 @@ describe('xen-grants listen --exec', () => {
     const client = connect()
     await client.printed('begun')
     client.child.kill('SIGKILL')
-    expect((await server.end).code).toBe(0)
+    expect(await server.end).toMatchObject({ code: 0, stderr: 'listening for domain 5 as "talk"\n' })
     await nothingLeft(world.xen)
+  })
+
+  it('a command that talks to nobody any more is not held up, and ends by itself', async () => {
+    const file = join(folder, 'end')
+    const server = listen(
+      '--exec',
+      `trap "" TERM; echo begun; cat; head -c 1000000 /dev/zero; echo over > ${file}`,
+    )
+    const client = connect()
+    await client.printed('begun')
+    client.child.kill('SIGKILL')
+    expect(await server.end).toMatchObject({ code: 0, stderr: 'listening for domain 5 as "talk"\n' })
+    expect(readFileSync(file, 'utf8')).toBe('over\n')
   })
 
   it('when the listener is interrupted, the command ends with it', async () => {

@@ -13,7 +13,7 @@ export interface Running {
   end: Promise<Finished>
 }
 
-export function run(xen: SimulatedXen, domid: number, ...args: string[]): Running {
+export function run(xen: { path: string }, domid: number, ...args: string[]): Running {
   const place = ['--simulated', xen.path, '--as', String(domid)]
   const child = spawn(process.execPath, ['dist/src/cli/main.js', ...args, ...place])
   const text = { stdout: '', stderr: '' }

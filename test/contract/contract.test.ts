@@ -17,10 +17,13 @@ const { contract, exhaustion, twoDomains, runIn }: Contract = await load('all.mj
 const { simulatedWorld }: Simulated = await load('simulated-world.mjs')
 const { simulatedPair }: { simulatedPair(): Promise<Pair> } = await load('simulated-pair.mjs')
 
+const kept: { xen?: { close(): Promise<void> } } = {}
+afterAll(() => kept.xen?.close())
+
 for (const suite of contract) {
   describe(suite.name, () => {
     for (const test of suite.tests)
-      it.skipIf(test.skip)(test.name, async () => runIn(await simulatedWorld(), test))
+      it.skipIf(test.skip)(test.name, async () => runIn(await simulatedWorld({ kept }), test))
   })
 }
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AllocationMap } from '../../src/drivers/gntalloc/allocations.js'
+import { seedOf } from '../agreement/seed.mjs'
 
 const PAGE = 4096
 
@@ -62,7 +63,7 @@ describe('pages to be mapped', () => {
             expect(map.spansTwo(from * PAGE, count)).toBe(spans)
           }
       }),
-      { numRuns: 30 },
+      { seed: seedOf(process.env), numRuns: 30 },
     )
   })
 })

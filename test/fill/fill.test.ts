@@ -5,10 +5,11 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type Grant, GrantServer } from 'xen-grants'
-import { rejection, useXen } from '../setup/xen.js'
+import type { Grant, GrantServer } from 'xen-grants'
+import { useServer } from '../setup/server.js'
+import { rejection } from '../setup/xen.js'
 
-const world = useXen({ limit: 8192 })
+const world = useServer({ fillers: { threads: 2, inPlaceBelow: 1 << 20 } }, { limit: 8192 })
 let server: GrantServer
 let grant: Grant
 
@@ -16,10 +17,10 @@ const PAGES = 1024
 const folder = mkdtempSync(join(tmpdir(), 'xen-grants-fill-'))
 
 beforeEach(async () => {
-  server = await GrantServer.open({ device: world.xen, fillers: { threads: 2, inPlaceBelow: 1 << 20 } })
+  server = world.server
   grant = await server.share({ domid: 7, pages: PAGES })
 })
-afterEach(() => server.close())
+afterEach(() => grant.unshare())
 
 /** Bytes that differ from page to page, so that a misplaced slice shows. */
 function pattern(length: number, seed = 1): Uint8Array {

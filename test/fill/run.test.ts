@@ -1,18 +1,19 @@
 import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Grant, GrantServer } from 'xen-grants'
-import { rejection, useXen } from '../setup/xen.js'
+import { useServer } from '../setup/server.js'
+import { rejection } from '../setup/xen.js'
 
-const world = useXen()
+const world = useServer({ fillers: { threads: 2, abortGrace: 50 } })
 const module = new URL('../fixtures/filler.mjs', import.meta.url)
 let server: GrantServer
 let grant: Grant
 
 beforeEach(async () => {
-  server = await GrantServer.open({ device: world.xen, fillers: { threads: 2, abortGrace: 50 } })
+  server = world.server
   grant = await server.share({ domid: 7, pages: 10 })
 })
-afterEach(() => server.close())
+afterEach(() => grant.unshare())
 
 /** A flag a module sets when it has begun. */
 const flag = (): Int32Array => new Int32Array(new SharedArrayBuffer(4))

@@ -1,15 +1,14 @@
 import { once } from 'node:events'
 import { pipeline } from 'node:stream/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type Grant, GrantMapper, GrantServer } from 'xen-grants'
-import { rejection, useXen } from '../setup/xen.js'
+import { type Grant, GrantMapper } from 'xen-grants'
+import { useServer } from '../setup/server.js'
+import { rejection } from '../setup/xen.js'
 
-const world = useXen()
-let server: GrantServer
+const world = useServer()
 let mapper: GrantMapper
 
 beforeEach(async () => {
-  server = await GrantServer.open({ device: world.xen })
   mapper = await GrantMapper.open({
     device: world.xen.domain(7),
     fillers: { threads: 2, inPlaceBelow: 0, abortGrace: 50 },
@@ -17,11 +16,16 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await mapper.close()
-  await server.close()
+  await Promise.all(granted.splice(0).map((grant) => grant.unshare()))
 })
 
-const share = (options = {}): Promise<Grant> =>
-  server.share({ domid: 7, pages: 4, writable: true, ...options })
+const granted: Grant[] = []
+
+async function share(options = {}): Promise<Grant> {
+  const grant = await world.server.share({ domid: 7, pages: 4, writable: true, ...options })
+  granted.push(grant)
+  return grant
+}
 
 describe('map', () => {
   it('shows what the granter writes, and carries back what the mapper writes', async () => {

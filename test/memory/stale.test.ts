@@ -3,9 +3,10 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { type Grant, GrantClient, GrantServer } from 'xen-grants'
 import { ClientThread } from '../setup/client-thread.js'
 import { useXen } from '../setup/xen.js'
+import { rounds } from './trial.js'
 
-const TOUCHES = 100_000
-const ROUNDS = 50
+const ROUNDS = rounds(15, 50)
+const TOUCHES = 2000 * ROUNDS
 
 const world = useXen()
 const module = new URL('../fixtures/filler.mjs', import.meta.url)

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { seedOf } from '../agreement/seed.mjs'
 import { type Finished, finished, node } from '../setup/process.js'
 
 /** XEN_GRANTS_TRIALS=full: as many rounds as the soak run makes. Otherwise few enough for every run of the suite. */
@@ -11,7 +12,7 @@ export function rounds(few: number, many: number): number {
 /** How long a trial may take, in milliseconds. */
 export const TIMEOUT = full ? 3_600_000 : 60_000
 
-export const SEED = Number(process.env.XEN_GRANTS_SEED ?? Date.now() % 2 ** 31)
+export const SEED = seedOf(process.env)
 
 interface TrialOptions {
   /** Of node's. */

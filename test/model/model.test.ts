@@ -2,6 +2,7 @@
 // XEN_GRANTS_SEED=n runs one sequence of sequences again; XEN_GRANTS_STEPS=n goes on for that many steps.
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { seedOf } from '../agreement/seed.mjs'
 import { settle, verify } from './check.js'
 import { Model } from './model.js'
 import { steps } from './steps.js'
@@ -9,7 +10,7 @@ import { World } from './world.js'
 
 /** What the model alone has found came within the first 500; the long walk is the soak run's. */
 const STEPS = Number(process.env.XEN_GRANTS_STEPS ?? 500)
-const SEED = Number(process.env.XEN_GRANTS_SEED ?? Date.now() % 2 ** 31)
+const SEED = seedOf(process.env)
 /** Of one sequence, on average about half of it. */
 const LONGEST = 500
 

@@ -2,8 +2,10 @@ import cli from './lists/cli.mjs'
 import fill from './lists/fill.mjs'
 import grants from './lists/grants.mjs'
 import mapping from './lists/mapping.mjs'
+import net from './lists/net.mjs'
 import simulated from './lists/simulated.mjs'
 import threads from './lists/threads.mjs'
+import transfer from './lists/transfer.mjs'
 import vchan from './lists/vchan.mjs'
 import worker from './lists/worker.mjs'
 import xenstore from './lists/xenstore.mjs'
@@ -28,5 +30,7 @@ export const mutants = [
   ...simulated,
   ...xenstore,
   ...vchan,
+  ...net,
   ...cli,
+  ...transfer,
 ]

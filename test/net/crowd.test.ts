@@ -5,12 +5,9 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, expect, it } from 'vitest'
 import { Xen } from 'xen-grants'
 import { listen } from 'xen-grants/vchan'
+import { seedOf } from '../agreement/seed.mjs'
 import { finished, node } from '../setup/process.js'
 import { useXen } from '../setup/xen.js'
-
-const { seedOf }: { seedOf(environment: NodeJS.ProcessEnv): number } = await import(
-  new URL('../agreement/seed.mjs', import.meta.url).href
-)
 
 const full = process.env.XEN_GRANTS_TRIALS === 'full'
 const DOMAINS = full ? 10 : 3

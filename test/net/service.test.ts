@@ -118,6 +118,14 @@ it('close({ force }) ends the connections, also after close()', async () => {
   expect(await failure(client)).toBeUndefined()
 })
 
+it('close() ends connections that nobody has taken', async () => {
+  const service = await net.listen()
+  const client = await net.connect()
+  await expect.poll(() => service.connections).toBe(1)
+  await service.close()
+  await ended(client)
+})
+
 it('closes with its signal', async () => {
   const stop = new AbortController()
   const service = await net.listen({ signal: stop.signal })
@@ -211,6 +219,18 @@ it('a domain that connects and leaves without end starves no other', async () =>
   expect(await flood).toBeGreaterThan(0)
 })
 
+it('a second one of the same name for the same domain is refused, and the first goes on', async () => {
+  const service = await net.listen({}, echo)
+  await expect(net.listen({ domids: [9, CLIENT] })).rejects.toMatchObject({
+    code: 'EADDRINUSE',
+    domid: CLIENT,
+  })
+  expect(await exchange(await net.connect(), 'the first')).toBe('the first')
+  await service.deny(CLIENT)
+  await net.listen({ domids: [CLIENT] }, echo)
+  expect(await exchange(await net.connect(), 'the second')).toBe('the second')
+})
+
 it('xen.close() closes it in order', async () => {
   const { Xen } = await import('xen-grants')
   const own = await Xen.open({ on: net.xen.domain(SERVER) })
@@ -262,6 +282,7 @@ it('diagnostics channels tell of the life of each stream, in plain data', async 
     client.end()
     await ended(client)
     await service.close()
+    expect(service.stats()).toMatchObject({ connections: 0, accepted: 1, bytesRead: 10, bytesWritten: 10 })
   } finally {
     for (const name of names) unsubscribe(name, listener)
   }

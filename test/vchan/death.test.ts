@@ -6,10 +6,7 @@ import { Worker } from 'node:worker_threads'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Xen } from 'xen-grants'
 import { Vchan } from 'xen-grants/vchan'
-import { eventDescriptor } from '../../dist/src/drivers/evtchn/event-device.js'
-import { deviceDescriptor } from '../../dist/src/drivers/gntalloc/grant-device.js'
-import { mapDescriptor } from '../../dist/src/drivers/gntdev/map-device.js'
-import { storeDescriptor } from '../../dist/src/drivers/xenbus/store-device.js'
+import { killers, mortalDomain } from '../setup/mortal-domain.js'
 import { finished, node } from '../setup/process.js'
 import { rejection, useXen } from '../setup/xen.js'
 import { ended, failure } from './ends.js'
@@ -180,24 +177,6 @@ it('a server that waits for a client of no domain stops', async () => {
   expect(await left()).toBe(false)
 })
 
-/** A domain whose workers die when asked to. */
-function mortalDomain(domid: number): object {
-  const domain = world.xen.domain(domid)
-  const with_ = (descriptor: object, name: string): object => ({ ...descriptor, module: fixture(name).href })
-  return {
-    [deviceDescriptor]: with_(domain[deviceDescriptor], 'mortal-device.mjs'),
-    [mapDescriptor]: with_(domain[mapDescriptor], 'mortal-maps.mjs'),
-    [eventDescriptor]: with_(domain[eventDescriptor], 'mortal-events.mjs'),
-    [storeDescriptor]: domain[storeDescriptor],
-  }
-}
-
-const killers = {
-  grants: async (xen: Xen) => void (await xen.grants()).share({ domid: 102, pages: 1 }).catch(() => {}),
-  mapper: async (xen: Xen) => void (await xen.mapper()).map({ domid: 0, refs: [30_101] }).catch(() => {}),
-  events: async (xen: Xen) => void (await xen.events()).bindVirq(102).catch(() => {}),
-}
-
 describe('when the worker', () => {
   it.each([
     ['server', 'grants'],
@@ -207,7 +186,7 @@ describe('when the worker', () => {
   ] as const)(
     'of a %s that has its %s dies, the stream says so and the other end ends',
     async (role, part) => {
-      const mortal = await open(domidOf(role), mortalDomain(domidOf(role)))
+      const mortal = await open(domidOf(role), mortalDomain(world.xen, domidOf(role)))
       const other = await open(domidOf(otherOf(role)))
       const xens = role === 'server' ? [mortal, other] : [other, mortal]
       const ends = await Promise.all([openEnd('server', xens[0]!), openEnd('client', xens[1]!)])
@@ -237,7 +216,7 @@ describe('when the worker', () => {
   it.each(['grants', 'events'] as const)(
     'of a server that waits and has its %s dies, it stops waiting',
     async (part) => {
-      const xen = await open(SERVER, mortalDomain(SERVER))
+      const xen = await open(SERVER, mortalDomain(world.xen, SERVER))
       const serving = rejection(openEnd('server', xen))
       const store = await xen.store()
       await store.waitFor(`${PATH}/ring-ref`, (value) => value !== undefined)

@@ -1,5 +1,7 @@
+import { seedOf } from '../agreement/seed.mjs'
+
 /** XEN_GRANTS_SEED=n repeats a run. */
-export const SEED = Number(process.env.XEN_GRANTS_SEED ?? Date.now() % 2 ** 31)
+export const SEED = seedOf(process.env)
 
 /** An integer from 0 below its argument. */
 export type Random = (below: number) => number

@@ -2,24 +2,27 @@
 // XEN_GRANTS_SEED=n repeats the random part.
 import { once } from 'node:events'
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type Grant, GrantClient, GrantServer } from 'xen-grants'
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type Grant, GrantClient, type GrantServer } from 'xen-grants'
 import { MAX_BATCH, Op, ShareFlag } from '../../../dist/src/grants/grant-messages.js'
+import { seedOf } from '../../agreement/seed.mjs'
 import { RawClient } from '../../setup/raw-client.js'
-import { useXen } from '../../setup/xen.js'
+import { useServer } from '../../setup/server.js'
 
-const SEED = Number(process.env.XEN_GRANTS_SEED ?? Date.now() % 2 ** 31)
+const SEED = seedOf(process.env)
 
-const world = useXen({ limit: 1000 })
+const world = useServer({ maxPages: 100 }, { limit: 1000 })
 let server: GrantServer
 let bystander: GrantClient
 let grant: Grant
 
+beforeAll(async () => {
+  server = world.server
+  // The bystander's is not among the small numbers, which the fuzzing tries.
+  for (let i = 0; i < 50; i++) await (await server.share({ domid: 7, pages: 1 })).unshare()
+})
 beforeEach(async () => {
-  server = await GrantServer.open({ device: world.xen, maxPages: 100 })
   bystander = await GrantClient.connect(server.connect())
-  // Not among the small numbers, which the fuzzing tries.
-  for (let i = 0; i < 50; i++) await (await bystander.share({ domid: 7, pages: 1 })).unshare()
   grant = await bystander.share({ domid: 7, pages: 2 })
   grant.bytes.fill(5)
 })
@@ -30,8 +33,8 @@ afterEach(async () => {
   expect(grant.bytes.every((byte) => byte === 5)).toBe(true)
   const other = await server.share({ domid: 8, pages: 1 })
   await other.unshare()
+  await grant.unshare()
   await bystander.close()
-  await server.close()
 })
 
 const greeted = (): Promise<RawClient> => RawClient.greeted(server.connect())

@@ -56,6 +56,15 @@ describe('FileParser', () => {
     expect(parser).toMatchObject({ bytes: 5, done: false, digest: undefined })
   })
 
+  it('refuses a line that does not end before it fills the memory', () => {
+    const parser = new FileParser()
+    const push = (count: number) => {
+      for (let i = 0; i < count; i++) for (const _ of parser.push(Buffer.from('{')));
+    }
+    push(MAX_LINE - 1)
+    expect(() => push(1)).toThrow(expect.objectContaining({ code: 'ERR_GRANTS_PROTOCOL' }))
+  })
+
   it.each<[string, Buffer[]]>([
     ['has more than its size', [encodeHeader({ name: '', size: 1, hashed: false }), length(2)]],
     ['has less than its size', [encodeHeader({ name: '', size: 1, hashed: false }), length(0)]],

@@ -4,5 +4,5 @@
  * @param {boolean | undefined} another a place beside that one
  */
 export function effortOf(another) {
-  return another && process.env.XEN_GRANTS_TRIALS !== 'full' ? 0.2 : 1
+  return another && process.env.XEN_GRANTS_TRIALS !== 'full' ? 0.1 : 1
 }

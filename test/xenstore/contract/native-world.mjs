@@ -18,12 +18,14 @@ function deviceAt(socket) {
  */
 export async function nativeStore({ device = false, rules = 'C' } = {}) {
   const daemon = await startXenstored(rules)
+  const idle = []
   return {
     async world() {
       const domains = []
       const connect = (path, options) => XenStore.open({ path: device ? deviceAt(path) : path, ...options })
       const another = device
-      const { nodes, openAt, closeAll } = await ownNodes(connect, daemon.socket, { rules, device, another })
+      const own = { rules, device, another, idle }
+      const { nodes, openAt, closeAll } = await ownNodes(connect, daemon.socket, own)
       return {
         ...nodes,
         async domain(options) {
@@ -44,6 +46,9 @@ export async function nativeStore({ device = false, rules = 'C' } = {}) {
         },
       }
     },
-    close: () => daemon.stop(),
+    async close() {
+      await Promise.all(idle.map((store) => store.close()))
+      await daemon.stop()
+    },
   }
 }

@@ -5,21 +5,31 @@ let next = 1
 /** Of a domain, or of what else must not have been there before. */
 export const nextNumber = () => next++
 
+const isOpen = (store) =>
+  Promise.race([store.closed.then(() => false), new Promise((resolve) => setImmediate(resolve, true))])
+
 /**
  * What a test has of its own in domain 0's store, and how it opens more stores.
  * @param {(domain: unknown, options?: object) => Promise<object>} connect opens the store of a domain; what comes from
  *   `openAt` and `open` is closed by `closeAll`
  * @param {unknown} own domain 0, for `connect`
- * @param {{ rules: 'C' | 'ox', device: boolean, another: boolean }} options `another`: see effortOf
+ * @param {{ rules: 'C' | 'ox', device: boolean, another: boolean, idle: object[] }} options `another`: see effortOf; `idle`: open
+ *   stores of domain 0 that no test uses. One through a device takes a thread, which takes longer to start than most tests
  */
-export async function ownNodes(connect, own, { rules, device, another }) {
+export async function ownNodes(connect, own, { rules, device, another, idle }) {
   const opened = []
+  const usual = []
   const openAt = async (domain, options) => {
     const store = await connect(domain, options)
     opened.push(store)
     return store
   }
-  const open = (options) => openAt(own, options)
+  const open = async (options) => {
+    if (options !== undefined) return openAt(own, options)
+    const store = idle.pop() ?? (await connect(own))
+    usual.push(store)
+    return store
+  }
   const relative = `test-${nextNumber()}`
   const root = `/${relative}`
   const store = await open()
@@ -35,5 +45,9 @@ export async function ownNodes(connect, own, { rules, device, another }) {
     effort: effortOf(another),
     maxPayload,
   }
-  return { nodes, openAt, closeAll: () => Promise.all(opened.map((one) => one.close())) }
+  const closeAll = async () => {
+    await Promise.all(opened.map((one) => one.close()))
+    for (const store of usual) if (await isOpen(store)) idle.push(store)
+  }
+  return { nodes, openAt, closeAll }
 }

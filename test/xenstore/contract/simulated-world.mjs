@@ -9,11 +9,12 @@ export async function simulatedStore({ rules, device = false }) {
   const xen = await SimulatedXen.create({ xenstored: rules === 'C' ? 'c' : 'ocaml' })
   // Domains exist until they are destroyed: here is one that does not.
   await xen.domain(4711).destroy()
+  const idle = []
   return {
     async world() {
       const domains = []
       const connect = (domain, options) => XenStore.open({ path: pathOf(domain), ...options })
-      const own = { rules, device, another: true }
+      const own = { rules, device, another: true, idle }
       const { nodes, openAt, closeAll } = await ownNodes(connect, xen.domain(0), own)
       return {
         ...nodes,
@@ -28,11 +29,14 @@ export async function simulatedStore({ rules, device = false }) {
           await nodes.store.remove(nodes.root)
           await closeAll()
           for (const domain of domains) await domain.destroy()
-          while ((await xen.counters()).storeConnections > 0)
+          while ((await xen.counters()).storeConnections > idle.length)
             await new Promise((resolve) => setImmediate(resolve))
         },
       }
     },
-    close: () => xen.close(),
+    async close() {
+      await Promise.all(idle.map((store) => store.close()))
+      await xen.close()
+    },
   }
 }

@@ -1,0 +1,2 @@
+export function seedOf(environment: NodeJS.ProcessEnv): number
+export function newSeed(): number
