@@ -1,4 +1,4 @@
-import { Agent, type AgentOptions } from 'node:http'
+import { Agent, type AgentOptions, type ClientRequest } from 'node:http'
 import { Duplex } from 'node:stream'
 import { closedError } from '../errors.js'
 import type { DomainParts } from '../vchan/vigil.js'
@@ -18,11 +18,12 @@ export interface VchanAgentOptions extends AgentOptions {
 
 type Created = (error: Error | null, stream?: Duplex) => void
 
+type Options = Record<string, unknown>
+
 /** What of `http.Agent` its declarations leave out. */
-interface Counting {
+interface Internals {
   totalSocketCount: number
-  /** Makes the next connection that is waited for as well. */
-  removeSocket(socket: Duplex, options: object): void
+  addRequest(request: ClientRequest, options: Options): void
 }
 
 /**
@@ -56,7 +57,19 @@ export class VchanAgent extends Agent {
   }
 
   /** @internal */
-  override createConnection(options: object, created: Created): undefined {
+  createSocket(request: ClientRequest, options: Options, created: Created): void {
+    const inherited = Agent.prototype as unknown as {
+      createSocket(this: Agent, request: ClientRequest, options: Options, created: Created): void
+    }
+    inherited.createSocket.call(this, request, options, (error, socket) => {
+      // Node leaves it there when it was waiting for its turn: it would be tried again without end.
+      if (error) this.#forget(request)
+      created(error, socket)
+    })
+  }
+
+  /** @internal */
+  override createConnection(options: Options, created: Created): undefined {
     const { signal } = this.#stop
     const place = this.#hold()
     openSocket(this.#parts, { ...this.#options, signal }).then(
@@ -65,11 +78,29 @@ export class VchanAgent extends Agent {
         created(null, socket)
       },
       (error: Error) => {
+        this.#release(place)
         created(error)
-        this.#counting.removeSocket(place, options)
+        this.#goOn(options)
       },
     )
     return undefined
+  }
+
+  #forget(request: ClientRequest): void {
+    const waiting = this.#requests[this.getName()]
+    const at = waiting?.indexOf(request) ?? -1
+    if (at >= 0) waiting!.splice(at, 1)
+  }
+
+  /** The next that waits for a connection, since one could not be made. */
+  #goOn(options: Options): void {
+    const waiting = this.#requests[this.getName()] ?? []
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      if (next.destroyed) continue
+      this.#internals.addRequest(next, options)
+      break
+    }
+    if (waiting.length === 0) delete this.#requests[this.getName()]
   }
 
   /** Node counts a connection when it has been made: until then this stands for it, or `maxSockets` would mean nothing. */
@@ -78,7 +109,7 @@ export class VchanAgent extends Agent {
     const sockets = this.#sockets
     const name = this.getName()
     sockets[name] = [...(sockets[name] ?? []), place]
-    this.#counting.totalSocketCount++
+    this.#internals.totalSocketCount++
     return place
   }
 
@@ -88,15 +119,19 @@ export class VchanAgent extends Agent {
     const others = (sockets[name] ?? []).filter((socket) => socket !== place)
     if (others.length > 0) sockets[name] = others
     else delete sockets[name]
-    this.#counting.totalSocketCount--
+    this.#internals.totalSocketCount--
   }
 
   get #sockets(): Record<string, Duplex[] | undefined> {
     return this.sockets as unknown as Record<string, Duplex[] | undefined>
   }
 
-  get #counting(): Counting {
-    return this as unknown as Counting
+  get #requests(): Record<string, ClientRequest[] | undefined> {
+    return this.requests as unknown as Record<string, ClientRequest[] | undefined>
+  }
+
+  get #internals(): Internals {
+    return this as unknown as Internals
   }
 
   /** Closes all connections, also those being made. */

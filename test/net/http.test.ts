@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import http from 'node:http'
 import { Readable } from 'node:stream'
@@ -156,9 +157,46 @@ it('a request to a service that is not there fails with what is missing', async 
 it('requests that wait for a connection go on when one could not be made', async () => {
   const own = { domid: SERVER, name: 'nobody', connectTimeout: 0, maxSockets: 1, maxTotalSockets: 1 }
   const agent = new VchanAgent(net.domain(CLIENT), own)
+  let tries = 0
+  const count = (): void => void tries++
+  subscribe('xen-grants:error', count)
+  const sent = [1, 2, 3].map(() => http.get({ agent }))
+  const errors: unknown[] = []
+  for (const one of sent) one.on('error', (error) => errors.push(error))
+  await expect.poll(() => errors.length).toBe(3)
+  // What would be tried again without end would be so in these.
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve))
+  unsubscribe('xen-grants:error', count)
+  expect(errors).toEqual(Array(3).fill(expect.objectContaining({ code: 'ETIMEDOUT' })))
+  expect(tries).toBe(3)
+  expect([agent.sockets, agent.requests]).toEqual([{}, {}])
+})
+
+it('requests that have failed are in nobody'\''s way when the service is there', async () => {
+  const own = { domid: SERVER, name: NAME, connectTimeout: 0, maxSockets: 1 }
+  const agent = new VchanAgent(net.domain(CLIENT), own)
+  const first = http.get({ agent, path: '/first' })
+  const failed = once(first, 'error')
+  const second = request({ agent, path: '/second' })
+  const server = http.createServer((asked, answer) => answer.end(asked.url))
+  first.once('error', () => {})
+  // The first has looked when there was nobody.
+  expect((await failed)[0]).toMatchObject({ code: 'ETIMEDOUT' })
+  await second.catch(() => {})
+  await net.listen({}, (socket) => server.emit('connection', socket))
+  expect((await request({ agent, path: '/third' })).text).toBe('/third')
+  agent.destroy()
+})
+
+it('without its domain every request fails, once', async () => {
+  const { Xen } = await import('xen-grants')
+  const gone = await Xen.open({ on: net.xen.domain(CLIENT) })
+  await gone.close()
+  const agent = new VchanAgent(gone, { domid: SERVER, name: NAME, maxSockets: 1 })
   const all = await Promise.allSettled([1, 2, 3].map(() => request({ agent })))
-  expect(all.map((one) => one.status === 'rejected' && one.reason.code)).toEqual(Array(3).fill('ETIMEDOUT'))
-  expect(agent.sockets).toEqual({})
+  expect(all.map((one) => one.status === 'rejected' && one.reason.code)).toEqual(
+    Array(3).fill('ERR_GRANTS_CLOSED'),
+  )
 })
 
 it('destroy() ends also what is being connected', async () => {

@@ -108,10 +108,18 @@ export default [
   },
   {
     file: 'src/net/vchan-agent.ts',
-    find: 'this.#counting.removeSocket(place, options)',
-    replace: 'this.#release(place)',
+    find: 'this.#goOn(options)',
+    replace: '',
     tests: http,
     breaks: 'requests that wait for a connection hang when one could not be made',
+  },
+  {
+    file: 'src/net/vchan-agent.ts',
+    find: 'if (error) this.#forget(request)',
+    replace: '',
+    tests: http,
+    breaks: 'a request whose connection could not be made is tried again without end',
+    argued: 'only when Node itself starts a connection for a request that waits, because another has closed',
   },
   {
     file: 'src/net/vchan-agent.ts',
