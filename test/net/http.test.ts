@@ -172,7 +172,7 @@ it('requests that wait for a connection go on when one could not be made', async
   expect([agent.sockets, agent.requests]).toEqual([{}, {}])
 })
 
-it('requests that have failed are in nobody'\''s way when the service is there', async () => {
+it('failed requests do not keep a later one from the service, once that is there', async () => {
   const own = { domid: SERVER, name: NAME, connectTimeout: 0, maxSockets: 1 }
   const agent = new VchanAgent(net.domain(CLIENT), own)
   const first = http.get({ agent, path: '/first' })

@@ -61,10 +61,10 @@ export function useServices() {
     after(cleanup: () => Promise<unknown>): void {
       cleanups.push(cleanup)
     },
-    /** Destroys it after the test. */
+    /** Destroys it after the test, and does not mind what it ends with. */
     keep<S extends ServiceSocket>(socket: S): S {
       sockets.push(socket)
-      return socket
+      return socket.on('error', () => {})
     },
     async listen(
       options: Partial<ListenOptions> = {},
@@ -79,9 +79,7 @@ export function useServices() {
       domid = CLIENT,
       options: { timeout?: number; signal?: AbortSignal } = {},
     ): Promise<ServiceSocket> {
-      const socket = await connect(domains.get(domid)!, { domid: SERVER, name: NAME, ...options })
-      sockets.push(socket)
-      return socket
+      return this.keep(await connect(domains.get(domid)!, { domid: SERVER, name: NAME, ...options }))
     },
   }
 }
