@@ -8,7 +8,7 @@ import { limit, setFreePerIteration } from '../guest/module.mjs'
 import { PAGE, peek, poke } from '../guest/raw.mjs'
 
 const PAGES = 6
-const TWO_MINUTES = 120_000
+const FOUR_MINUTES = 240_000
 
 /** The one GrantServer of each guest, driven through files there. */
 const servers = new Map()
@@ -93,7 +93,7 @@ export default {
   tests: [
     {
       name: 'a GrantServer in a guest shares with dom0, whose C peer verifies every page, answers, and is seen',
-      timeoutMs: TWO_MINUTES,
+      timeoutMs: FOUR_MINUTES,
       async run(t) {
         const one = await guest('one', 'node')
         const { refs, show, free } = await (await serverIn(one)).share(0)
@@ -108,7 +108,7 @@ export default {
     },
     {
       name: 'dom0 may not write what is granted for reading, nor map what is granted to others',
-      timeoutMs: TWO_MINUTES,
+      timeoutMs: FOUR_MINUTES,
       async run(t) {
         const one = await guest('one', 'node')
         const { refs } = await (await serverIn(one)).share(0, 'r')
@@ -123,7 +123,7 @@ export default {
     },
     {
       name: 'Node in dom0 grants to a guest, whose C peer reads it',
-      timeoutMs: TWO_MINUTES,
+      timeoutMs: FOUR_MINUTES,
       async run(t) {
         const two = await guest('two', 'small')
         const device = t.gntalloc()
@@ -144,7 +144,7 @@ export default {
     },
     {
       name: 'a second guest maps what is granted to it and is refused what is granted to dom0',
-      timeoutMs: TWO_MINUTES,
+      timeoutMs: FOUR_MINUTES,
       async run(t) {
         const [one, two] = [await guest('one', 'node'), await guest('two', 'small')]
         const forDom0 = await (await serverIn(one)).share(0, 'w', 1)
@@ -159,7 +159,7 @@ export default {
     },
     {
       name: 'a third domain gets no page of a grant, writable or not, while the peer maps every one',
-      timeoutMs: 2 * TWO_MINUTES,
+      timeoutMs: 2 * FOUR_MINUTES,
       async run(t) {
         const [one, two] = [await guest('one', 'node'), await guest('two', 'small')]
         const [server, mapper] = [await GrantServer.open(), await GrantMapper.open()]
@@ -181,7 +181,7 @@ export default {
     },
     {
       name: 'a page of a guest that dies stays readable for the domain that maps it',
-      timeoutMs: TWO_MINUTES,
+      timeoutMs: FOUR_MINUTES,
       async run(t) {
         const one = await guest('one', 'node')
         const { refs } = await (await serverIn(one)).share(0)
@@ -196,7 +196,7 @@ export default {
     },
     {
       name: 'a guest that dies while it maps pages of a GrantServer in dom0 lets go of them',
-      timeoutMs: TWO_MINUTES,
+      timeoutMs: FOUR_MINUTES,
       async run(t) {
         setFreePerIteration(t, 0)
         const two = await guest('two', 'small')
