@@ -15,6 +15,7 @@ const benchmarks = [
   'vchan',
   'services',
   'http',
+  'streams',
   'events',
 ]
 const only = process.argv.slice(2)
