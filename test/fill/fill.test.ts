@@ -1,10 +1,10 @@
-import { closeSync, mkdtempSync, openSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { pathToFileURL } from 'node:url'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Grant, GrantServer } from 'xen-grants'
 import { useServer } from '../setup/server.js'
 import { rejection } from '../setup/xen.js'
@@ -15,6 +15,7 @@ let grant: Grant
 
 const PAGES = 1024
 const folder = mkdtempSync(join(tmpdir(), 'xen-grants-fill-'))
+afterAll(() => rmSync(folder, { recursive: true }))
 
 beforeEach(async () => {
   server = world.server
