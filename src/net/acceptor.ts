@@ -65,6 +65,7 @@ export class Acceptor implements Watched {
 
   async #start(): Promise<void> {
     const { signal } = this.#stop
+    signal.throwIfAborted()
     const meeting = await this.#meeting()
     // What an earlier self has left, before a port is bound: it could be the one that those keys name.
     await meeting.clear(signal)
