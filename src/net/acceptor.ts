@@ -26,6 +26,8 @@ export interface Host {
   /** Resolves when it may. @throws the signal's reason */
   room(domid: number, signal: AbortSignal): Promise<void>
   accepted(socket: ServiceSocket): void
+  /** It has given everything back. */
+  over(socket: ServiceSocket): void
   /** No offer stands for that domain; another is tried after a while. */
   failed(domid: number, error: Error): void
   /** It has been destroyed. */
@@ -135,7 +137,7 @@ export class Acceptor implements Watched {
 
   /** Hands out the connection. @throws GrantError ERR_GRANTS_PROTOCOL */
   #accept(offer: Offer): void {
-    const { parts, name } = this.#host
+    const { parts, name, over } = this.#host
     const replaced = new Promise<void>((resolve) => {
       this.#replaced = resolve
     })
@@ -143,7 +145,7 @@ export class Acceptor implements Watched {
     this.#offer = undefined
     this.#stale = offer
     offer.channel.ref()
-    this.#host.accepted(new ServiceSocket(link, Vigil.of(parts), name))
+    this.#host.accepted(new ServiceSocket(link, Vigil.of(parts), name, over))
   }
 
   /** Makes an offer, in place of the one before. */

@@ -41,12 +41,14 @@ export class Connections {
     this.#backlog.push(socket)
     // Nobody can listen to it yet: that it fails must not be the end of the program.
     socket.on('error', untaken)
-    socket.once('close', () => {
-      this.#open.delete(socket)
-      this.#backlog = this.#backlog.filter((other) => other !== socket)
-      add(this.#ended, socket)
-      this.changed()
-    })
+    this.changed()
+  }
+
+  /** It is over. One that was never added is none of them. */
+  remove(socket: ServiceSocket): void {
+    if (!this.#open.delete(socket)) return
+    this.#backlog = this.#backlog.filter((other) => other !== socket)
+    add(this.#ended, socket)
     this.changed()
   }
 

@@ -92,6 +92,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
       hasRoom: (domid) => this.#hasRoom(domid),
       room: (domid, signal) => this.#room(domid, signal),
       accepted: (socket) => this.#accept(socket),
+      over: (socket) => this.#connections.remove(socket),
       failed: (domid, error) => this.#unavailable(domid, error),
       gone: (domid) => this.#gone(domid),
     }

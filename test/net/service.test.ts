@@ -216,6 +216,18 @@ it('a client that fails before anybody has taken its connection does the program
   expect(await exchange(await net.connect(), 'goes on')).toBe('goes on')
 })
 
+it('a connection whose listeners have all been removed is counted until it ends, and no longer', async () => {
+  const service = await net.listen({ maxConnectionsPerDomain: 1 }, (socket) => {
+    socket.removeAllListeners()
+    socket.on('error', () => {}).resume()
+  })
+  const first = await net.connect()
+  first.destroy()
+  await net.connect()
+  await service.close({ force: true })
+  expect(service.connections).toBe(0)
+})
+
 it('a domain with as many connections as it may have waits for one to end, others do not', async () => {
   await net.listen({ maxConnectionsPerDomain: 2 }, echo)
   const [first] = await Promise.all([net.connect(), net.connect()])
