@@ -161,6 +161,35 @@ it('closes with its signal', async () => {
   await expect(net.connect(CLIENT, { timeout: 0 })).rejects.toMatchObject({ code: 'ETIMEDOUT' })
 })
 
+it.each(['domid', 'transaction'] as const)(
+  'is not there when its signal fires at the end of %s()',
+  async (name) => {
+    const xen = net.domain(SERVER)
+    const stop = new AbortController()
+    const real = await xen.store()
+    const store = new Proxy(real, {
+      get(_, key) {
+        const method = Reflect.get(real, key, real)
+        if (typeof method !== 'function') return method
+        if (key !== name) return method.bind(real)
+        return async (...all: unknown[]) => {
+          const result = await method.apply(real, all)
+          stop.abort(new Error('enough'))
+          return result
+        }
+      },
+    })
+    const parts = {
+      grants: () => xen.grants(),
+      mapper: () => xen.mapper(),
+      events: () => xen.events(),
+      store: async () => store,
+    }
+    const options = { name: NAME, domids: [CLIENT], signal: stop.signal }
+    await expect(listen(parts, options)).rejects.toThrow('enough')
+  },
+)
+
 it('a domain that is not allowed finds nothing, until it is', async () => {
   const service = await net.listen({ domids: [CLIENT] }, echo)
   await expect(net.connect(OTHER, { timeout: 0 })).rejects.toMatchObject({ code: 'ETIMEDOUT' })
