@@ -17,15 +17,17 @@ const LEFT = new Set(['EPIPE', 'ECONNRESET'])
  *   the other end has just left, without hearing all that the command had to say
  */
 export async function execTalk(command: string, socket: ServiceSocket): Promise<void> {
-  const child = spawn('/bin/sh', ['-c', command], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    // A group of its own, so that all that it starts is told to end.
-    detached: true,
-    env: { ...process.env, XEN_GRANTS_DOMID: String(socket.domid) },
-  })
+  socket.on('error', () => {})
+  const child = start(command, socket)
   // With all that it has started and that has its output.
   const ended = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>
   const { stdin, stdout } = child
+  if (!stdin || !stdout) {
+    // No descriptors were left for its pipes.
+    socket.destroy()
+    await ended
+    return
+  }
   let timer: NodeJS.Timeout | undefined
   let gone = false
   const connectionEnded = (): void => {
@@ -41,7 +43,6 @@ export async function execTalk(command: string, socket: ServiceSocket): Promise<
   socket.once('close', connectionEnded)
   // It need not read its input.
   stdin.on('error', () => {})
-  socket.on('error', () => {})
   socket.pipe(stdin)
   stdout.pipe(socket)
   try {
@@ -61,6 +62,20 @@ export async function execTalk(command: string, socket: ServiceSocket): Promise<
   }
   const failure = socket.errored as NodeJS.ErrnoException | null
   if (failure && !LEFT.has(failure.code!)) throw failure
+}
+
+function start(command: string, socket: ServiceSocket): ChildProcess {
+  try {
+    return spawn('/bin/sh', ['-c', command], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      // A group of its own, so that all that it starts is told to end.
+      detached: true,
+      env: { ...process.env, XEN_GRANTS_DOMID: String(socket.domid) },
+    })
+  } catch (error) {
+    socket.destroy()
+    throw error
+  }
 }
 
 function end({ pid }: ChildProcess, signal: NodeJS.Signals): void {

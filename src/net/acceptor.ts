@@ -26,6 +26,8 @@ export interface Host {
   /** Resolves when it may. @throws the signal's reason */
   room(domid: number, signal: AbortSignal): Promise<void>
   accepted(socket: ServiceSocket): void
+  /** It has given everything back. */
+  over(socket: ServiceSocket): void
   /** No offer stands for that domain; another is tried after a while. */
   failed(domid: number, error: Error): void
   /** It has been destroyed. */
@@ -65,6 +67,7 @@ export class Acceptor implements Watched {
 
   async #start(): Promise<void> {
     const { signal } = this.#stop
+    signal.throwIfAborted()
     const meeting = await this.#meeting()
     // What an earlier self has left, before a port is bound: it could be the one that those keys name.
     await meeting.clear(signal)
@@ -134,7 +137,7 @@ export class Acceptor implements Watched {
 
   /** Hands out the connection. @throws GrantError ERR_GRANTS_PROTOCOL */
   #accept(offer: Offer): void {
-    const { parts, name } = this.#host
+    const { parts, name, over } = this.#host
     const replaced = new Promise<void>((resolve) => {
       this.#replaced = resolve
     })
@@ -142,7 +145,7 @@ export class Acceptor implements Watched {
     this.#offer = undefined
     this.#stale = offer
     offer.channel.ref()
-    this.#host.accepted(new ServiceSocket(link, Vigil.of(parts), name))
+    this.#host.accepted(new ServiceSocket(link, Vigil.of(parts), name, over))
   }
 
   /** Makes an offer, in place of the one before. */

@@ -39,18 +39,27 @@ export class Connections {
     this.accepted++
     this.#open.add(socket)
     this.#backlog.push(socket)
-    socket.once('close', () => {
-      this.#open.delete(socket)
-      this.#backlog = this.#backlog.filter((other) => other !== socket)
-      add(this.#ended, socket)
-      this.changed()
-    })
+    // Nobody can listen to it yet: that it fails must not be the end of the program.
+    socket.on('error', untaken)
+    this.changed()
+  }
+
+  /** It is over. One that was never added is none of them. */
+  remove(socket: ServiceSocket): void {
+    if (!this.#open.delete(socket)) return
+    this.#backlog = this.#backlog.filter((other) => other !== socket)
+    add(this.#ended, socket)
     this.changed()
   }
 
   /** The first that nobody has taken. */
   take(): ServiceSocket | undefined {
-    return this.#backlog.shift()
+    for (;;) {
+      const socket = this.#backlog.shift()
+      // One that has failed has nothing to give.
+      if (socket?.destroyed) continue
+      return socket?.off('error', untaken)
+    }
   }
 
   /** Those that nobody has taken. */
@@ -88,6 +97,8 @@ export class Connections {
     return totals
   }
 }
+
+function untaken(): void {}
 
 function add(totals: StreamTotals, socket: ServiceSocket): void {
   for (const name of Object.keys(totals) as (keyof StreamTotals)[]) totals[name] += socket[name]

@@ -32,7 +32,9 @@ async function open(
   const { domids, signal, ...rest } = checkListen(xen, options)
   if (handler !== undefined) checkFunction('handler', handler)
   const store = await xen.store()
-  const service = new Service(xen, await store.domid({ signal }), rest)
+  const self = await store.domid({ signal })
+  signal?.throwIfAborted()
+  const service = new Service(xen, self, rest)
   if (handler) service.on('connection', handler)
   if (signal) {
     const takeBack = onAbort(signal, () => void service.close())
@@ -40,10 +42,11 @@ async function open(
   }
   const all = await Promise.allSettled(domids.map((domid) => service.allow(domid)))
   const failure = all.find((one) => one.status === 'rejected')
-  if (failure) {
+  // The signal may have come too late for any of them to fail.
+  if (failure || signal?.aborted) {
     await service.close({ force: true })
     signal?.throwIfAborted()
-    throw failure.reason
+    throw failure!.reason
   }
   // Nobody has it yet to listen to.
   setImmediate(() => service.emit('listening'))

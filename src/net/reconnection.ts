@@ -25,18 +25,30 @@ export class Reconnection implements AsyncIterable<ServiceSocket> {
   readonly #options: CheckedSocketConnect
   readonly #stop = new AbortController()
   readonly #open = new Set<ServiceSocket>()
-  readonly #takeBack: (() => void) | undefined
+  readonly #signal: AbortSignal | undefined
   #closed = false
 
   /** @internal */
   constructor(parts: DomainParts, options: CheckedSocketConnect) {
     this.#parts = parts
     this.#options = { ...options, signal: this.#stop.signal }
-    const { signal } = options
-    this.#takeBack = signal && onAbort(signal, () => this.#end(signal.reason))
+    this.#signal = options.signal
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<ServiceSocket, void, undefined> {
+    if (this.#closed) return
+    const signal = this.#signal
+    signal?.throwIfAborted()
+    // Only for as long as there is a loop: a signal may outlive many of them.
+    const takeBack = signal && onAbort(signal, () => this.#end(signal.reason))
+    try {
+      yield* this.#sockets()
+    } finally {
+      takeBack?.()
+    }
+  }
+
+  async *#sockets(): AsyncGenerator<ServiceSocket, void, undefined> {
     let short = 0
     for (;;) {
       const socket = await this.#connect(short)
@@ -44,11 +56,13 @@ export class Reconnection implements AsyncIterable<ServiceSocket> {
       const began = performance.now()
       try {
         yield socket
+        // The loop is done with it: what it fails with now leads to the next one.
+        socket.on('error', ignore)
         // Nobody reads it any more, who would hear of its end otherwise.
         if (socket.listenerCount('data') + socket.listenerCount('readable') === 0) socket.resume()
         await over(socket)
       } finally {
-        socket.destroy()
+        socket.off('error', ignore).on('error', ignore).destroy()
       }
       short = performance.now() - began < LASTING ? short + 1 : 0
     }
@@ -73,7 +87,6 @@ export class Reconnection implements AsyncIterable<ServiceSocket> {
   /** Ends all loops and closes their connections. */
   async close(): Promise<void> {
     this.#closed = true
-    this.#takeBack?.()
     const open = [...this.#open]
     this.#end(closedError('the reconnection'))
     await Promise.all(open.map(over))
@@ -88,6 +101,8 @@ export class Reconnection implements AsyncIterable<ServiceSocket> {
     await this.close()
   }
 }
+
+function ignore(): void {}
 
 function over(socket: ServiceSocket): Promise<void> {
   return new Promise((resolve) => {

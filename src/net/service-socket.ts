@@ -20,16 +20,17 @@ const MAX_TIMER = 2 ** 31 - 1
 export class ServiceSocket extends Vchan {
   /** Of the service. */
   readonly name: string
+  readonly #over: ((socket: ServiceSocket) => void) | undefined
   #timeout = 0
   #timer: NodeJS.Timeout | undefined
   /** Bytes, when the timer was last set. */
   #written = 0
 
-  /** @internal */
-  constructor(link: Link, vigil: Vigil, name: string) {
+  /** @internal @param over no listener for 'close': a program may remove all there are */
+  constructor(link: Link, vigil: Vigil, name: string, over?: (socket: ServiceSocket) => void) {
     super(link, vigil)
     this.name = name
-    this.once('close', () => clearTimeout(this.#timer))
+    this.#over = over
   }
 
   /** The other domain, for logs: `xen:7`. */
@@ -117,6 +118,15 @@ export class ServiceSocket extends Vchan {
   override _writev(items: { chunk: Buffer }[], callback: Callback): void {
     this.#active()
     super._writev(items, callback)
+  }
+
+  /** @internal */
+  override _destroy(error: Error | null, callback: Callback): void {
+    super._destroy(error, (failure) => {
+      clearTimeout(this.#timer)
+      this.#over?.(this)
+      callback(failure)
+    })
   }
 
   #watchForTimeout(): void {

@@ -48,9 +48,8 @@ export interface ServiceStats extends StreamTotals {
 
 interface Accepting {
   acceptor: Acceptor
-  started: Promise<void>
-  /** Lets another service have the place. */
-  release(): void
+  /** With what lets another service have the place. */
+  started: Promise<() => void>
 }
 
 /** What is listened to by the services of a Xen: of two at one place the later would take the keys of the earlier away. */
@@ -65,6 +64,8 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
   readonly name: string
   readonly #host: Host
   readonly #acceptors = new Map<number, Accepting>()
+  /** What is being taken back from domains that are not allowed any more. */
+  readonly #ending = new Map<number, Promise<void>>()
   readonly #connections = new Connections()
   readonly #lifecycle = new Lifecycle('the service')
   readonly #leave: () => void
@@ -91,6 +92,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
       hasRoom: (domid) => this.#hasRoom(domid),
       room: (domid, signal) => this.#room(domid, signal),
       accepted: (socket) => this.#accept(socket),
+      over: (socket) => this.#connections.remove(socket),
       failed: (domid, error) => this.#unavailable(domid, error),
       gone: (domid) => this.#gone(domid),
     }
@@ -147,18 +149,33 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
     checkDomid('domid', domid)
     this.#lifecycle.mustBeOpen()
     const known = this.#acceptors.get(domid)
-    if (known) return known.started
-    const release = this.#take(domid)
-    const acceptor = new Acceptor(domid, this.#host)
-    const started = acceptor.start()
-    this.#acceptors.set(domid, { acceptor, started, release })
+    const one = known ?? this.#start(domid)
+    this.#acceptors.set(domid, one)
     try {
-      await started
+      await one.started
     } catch (error) {
-      this.#acceptors.delete(domid)
-      release()
+      // It may have been denied, and allowed once more.
+      if (this.#acceptors.get(domid) === one) this.#acceptors.delete(domid)
       throw error
     }
+  }
+
+  #start(domid: number): Accepting {
+    const acceptor = new Acceptor(domid, this.#host)
+    // What was offered to it before is taken back first.
+    const before = this.#ending.get(domid)
+    const start = async (): Promise<() => void> => {
+      await before
+      const release = this.#take(domid)
+      try {
+        await acceptor.start()
+        return release
+      } catch (error) {
+        release()
+        throw error
+      }
+    }
+    return { acceptor, started: start() }
   }
 
   /** @returns gives the place back. @throws GrantError EADDRINUSE */
@@ -172,7 +189,12 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
       throw new GrantError('EADDRINUSE', message, { domid })
     }
     taken.add(place)
-    return () => taken.delete(place)
+    let held = true
+    return () => {
+      // The second time it may be another's.
+      if (held) taken.delete(place)
+      held = false
+    }
   }
 
   /** No more clients of that domain: gives back what was offered to it. Its connections stay. */
@@ -180,7 +202,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
     checkDomid('domid', domid)
     const known = this.#acceptors.get(domid)
     this.#acceptors.delete(domid)
-    if (known) await this.#end(known)
+    await (known ? this.#end(domid, known) : this.#ending.get(domid))
   }
 
   /**
@@ -198,16 +220,26 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
     this.#connections.changed()
     // Nobody can get them any more.
     for (const socket of this.#connections.takeAll()) socket.destroy()
-    const acceptors = [...this.#acceptors.values()]
-    await Promise.all(acceptors.map((one) => this.#end(one)))
+    for (const [domid, one] of this.#acceptors) void this.#end(domid, one)
+    // Also of those that have just been denied.
+    await Promise.all(this.#ending.values())
     while (this.#connections.size > 0) await this.#connections.change()
     this.#leave()
-    this.emit('close')
+    // Not in a promise: what a listener throws is an uncaught exception and not a rejection.
+    queueMicrotask(() => this.emit('close'))
   }
 
-  async #end({ acceptor, release }: Accepting): Promise<void> {
-    await acceptor.end(closedError('the service'))
-    release()
+  #end(domid: number, { acceptor, started }: Accepting): Promise<void> {
+    const end = async (): Promise<void> => {
+      await acceptor.end(closedError('the service'))
+      // Why it could not be started is told to who has allowed it.
+      const release = await started.catch(() => {})
+      release?.()
+      if (this.#ending.get(domid) === ended) this.#ending.delete(domid)
+    }
+    const ended = end()
+    this.#ending.set(domid, ended)
+    return ended
   }
 
   /** Waiting for clients keeps the process alive, as it does from the beginning. */

@@ -10,6 +10,7 @@ import type { GrantMapper } from '../mapping/grant-mapper.js'
 import { type Dependent, dependents } from '../threads/dependents.js'
 import { XenStoreError } from '../xenstore/store-error.js'
 import type { XenStore } from '../xenstore/xen-store.js'
+import { type Link, undo } from './link.js'
 import type { Sign } from './sign.js'
 
 /** What of a domain a vchan is made with: its Xen. */
@@ -88,10 +89,11 @@ export class Vigil implements Dependent {
   }
 
   /** @param open gets a signal that is aborted with the caller's, or when the domain's Xen is closed */
-  async open<T>(signal: AbortSignal | undefined, open: (stop: AbortController) => Promise<T>): Promise<T> {
+  async open(signal: AbortSignal | undefined, open: (stop: AbortController) => Promise<Link>): Promise<Link> {
+    signal?.throwIfAborted()
     const stop = new AbortController()
     const takeBack = signal && onAbort(signal, () => stop.abort(signal.reason))
-    const opened = open(stop)
+    const opened = unlessAborted(open(stop), stop.signal)
     const ended = opened.then(
       () => {},
       () => {},
@@ -141,7 +143,8 @@ export class Vigil implements Dependent {
     try {
       const events = await this.#parts.events()
       for (const domid of new Set([...this.#watched].map((watched) => watched.domid))) {
-        const known = !(await isGone(events, domid))
+        const known = await isKnown(events, domid)
+        if (known === undefined) continue
         const there = known && !(await this.#released(domid))
         for (const watched of [...this.#watched]) {
           if (watched.domid !== domid) continue
@@ -173,16 +176,25 @@ export class Vigil implements Dependent {
   }
 }
 
+/** Who has stopped waiting does not expect what has come all the same. */
+async function unlessAborted(opening: Promise<Link>, signal: AbortSignal): Promise<Link> {
+  const link = await opening
+  return signal.aborted ? undo(signal.reason, link.release(false)) : link
+}
+
 /**
  * Xen looks for the domain first (ESRCH) and for the port second (EINVAL), in any domain. It knows one that has been destroyed
  * for as long as somebody maps a page of it.
+ * @returns undefined when it has not said
  */
-async function isGone(events: EventChannels, domid: number): Promise<boolean> {
+async function isKnown(events: EventChannels, domid: number): Promise<boolean | undefined> {
   try {
     const channel = await events.bindInterdomain(domid, NO_PORT)
     await channel.close()
-    return false
+    return true
   } catch (error) {
-    return error instanceof GrantError && error.code === 'ESRCH'
+    if (!(error instanceof GrantError)) return undefined
+    // Of this library's own: Xen has not been asked, and a domain that is not there yet has not been seen.
+    return error.code.startsWith('ERR_') ? undefined : error.code !== 'ESRCH'
   }
 }

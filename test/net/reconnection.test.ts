@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { expect, it } from 'vitest'
 import { connect, type ServiceSocket } from 'xen-grants/vchan'
 import { ended } from '../vchan/ends.js'
@@ -80,4 +81,31 @@ it('a service that hangs up at once is not asked again and again', async () => {
   }
   // 50, 100 and 200 ms lie between them: what came meanwhile would be more than four.
   expect(service.stats().accepted).toBeLessThanOrEqual(4)
+})
+
+it('a signal that outlives the loop is not held on to', async () => {
+  await net.listen({}, echo)
+  const stop = new AbortController()
+  const streams = await again({ signal: stop.signal })
+  for await (const socket of streams) {
+    net.keep(socket)
+    break
+  }
+  expect(getEventListeners(stop.signal, 'abort')).toEqual([])
+  stop.abort(new Error('enough'))
+  await expect(streams[Symbol.asyncIterator]().next()).rejects.toThrow('enough')
+  await streams.close()
+  expect(await streams[Symbol.asyncIterator]().next()).toEqual({ done: true, value: undefined })
+})
+
+it('a stream that fails when the loop has done with it leads to the next', async () => {
+  await net.listen({}, echo)
+  let count = 0
+  for await (const socket of await again()) {
+    net.keep(socket)
+    if (++count === 2) break
+    // After the loop has gone on to wait for the end of this one.
+    setImmediate(() => socket.destroy(new Error('of the stream')))
+  }
+  expect(count).toBe(2)
 })

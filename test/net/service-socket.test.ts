@@ -34,6 +34,8 @@ it('what moves begins the time anew', async () => {
   await once(client, 'data')
   await once(client, 'timeout')
   client.write('y')
+  // Unread, it would be an error of the client's when the server is destroyed.
+  server.resume()
   await once(client, 'timeout')
 })
 

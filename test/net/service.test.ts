@@ -1,11 +1,42 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { expect, it } from 'vitest'
+import type { Xen } from 'xen-grants'
 import { connect, listen, type ServiceSocket, Vchan } from 'xen-grants/vchan'
+import { Live, Page } from '../../src/vchan/layout.js'
 import { ended, failure } from '../vchan/ends.js'
 import { CLIENT, exchange, NAME, OTHER, SERVER, useServices } from './shared-services.js'
 
 const net = useServices()
+/** The exception that nobody catches while that is done. */
+async function uncaught(work: () => Promise<unknown>): Promise<unknown> {
+  const thrown = once(process, 'uncaughtException')
+  const others = process.listeners('uncaughtException').slice(0, -1)
+  for (const one of others) process.off('uncaughtException', one)
+  try {
+    await work()
+    return (await thrown)[0]
+  } finally {
+    for (const one of others) process.on('uncaughtException', one)
+  }
+}
+
+/** Connects, and writes nonsense when it has been accepted. */
+async function hostileClient(xen: Xen): Promise<void> {
+  const [store, events, mapper] = await Promise.all([xen.store(), xen.events(), xen.mapper()])
+  const keys = `/local/domain/${SERVER}/data/vchan/${CLIENT}/${NAME}`
+  const before = await store.readInt(`${keys}/ring-ref`)
+  const page = await mapper.map({ domid: SERVER, refs: [before], writable: true })
+  const channel = await events.bindInterdomain(SERVER, await store.readInt(`${keys}/event-channel`))
+  Atomics.store(page.bytes, Page.clientLive, Live.connected)
+  channel.notify()
+  await store.waitFor(`${keys}/ring-ref`, (value) => value !== undefined && Number(value) !== before)
+  Atomics.store(page.bytes, Page.clientLive, 7)
+  channel.notify()
+  await page.unmap()
+  await channel.close()
+}
+
 const echo = (socket: ServiceSocket): void => void socket.on('error', () => {}).pipe(socket)
 
 it('serves several clients of several domains at once, each its own bytes', async () => {
@@ -76,19 +107,14 @@ it('a listener that comes late gets the connections that came before', async () 
 
 it('what a listener throws is an uncaught exception, and the service goes on', async () => {
   const service = await net.listen()
-  const thrown = once(process, 'uncaughtException')
-  const listeners = process.listeners('uncaughtException')
-  for (const one of listeners.slice(0, -1)) process.off('uncaughtException', one)
-  try {
+  const thrown = await uncaught(() => {
     service.once('connection', (socket) => {
       net.keep(socket)
       throw new Error('of the listener')
     })
-    await net.connect()
-    expect((await thrown)[0]).toMatchObject({ message: 'of the listener' })
-  } finally {
-    for (const one of listeners.slice(0, -1)) process.on('uncaughtException', one)
-  }
+    return net.connect()
+  })
+  expect(thrown).toMatchObject({ message: 'of the listener' })
   service.on('connection', echo)
   expect(await exchange(await net.connect(), 'still there')).toBe('still there')
 })
@@ -135,6 +161,35 @@ it('closes with its signal', async () => {
   await expect(net.connect(CLIENT, { timeout: 0 })).rejects.toMatchObject({ code: 'ETIMEDOUT' })
 })
 
+it.each(['domid', 'transaction'] as const)(
+  'is not there when its signal fires at the end of %s()',
+  async (name) => {
+    const xen = net.domain(SERVER)
+    const stop = new AbortController()
+    const real = await xen.store()
+    const store = new Proxy(real, {
+      get(_, key) {
+        const method = Reflect.get(real, key, real)
+        if (typeof method !== 'function') return method
+        if (key !== name) return method.bind(real)
+        return async (...all: unknown[]) => {
+          const result = await method.apply(real, all)
+          stop.abort(new Error('enough'))
+          return result
+        }
+      },
+    })
+    const parts = {
+      grants: () => xen.grants(),
+      mapper: () => xen.mapper(),
+      events: () => xen.events(),
+      store: async () => store,
+    }
+    const options = { name: NAME, domids: [CLIENT], signal: stop.signal }
+    await expect(listen(parts, options)).rejects.toThrow('enough')
+  },
+)
+
 it('a domain that is not allowed finds nothing, until it is', async () => {
   const service = await net.listen({ domids: [CLIENT] }, echo)
   await expect(net.connect(OTHER, { timeout: 0 })).rejects.toMatchObject({ code: 'ETIMEDOUT' })
@@ -143,6 +198,63 @@ it('a domain that is not allowed finds nothing, until it is', async () => {
   await service.deny(OTHER)
   await expect(net.connect(OTHER, { timeout: 0 })).rejects.toMatchObject({ code: 'ETIMEDOUT' })
   expect(await exchange(await net.connect(), 'the other one')).toBe('the other one')
+})
+
+it('a domain that is allowed while it is being denied is served when what stood before has been taken back', async () => {
+  const service = await net.listen({ domids: [CLIENT] }, echo)
+  const denied = service.deny(CLIENT)
+  await service.allow(CLIENT)
+  await denied
+  expect(await exchange(await net.connect(), 'again')).toBe('again')
+  // The last word counts.
+  await Promise.all([
+    service.deny(CLIENT),
+    expect(service.allow(CLIENT)).rejects.toMatchObject({ code: 'ERR_GRANTS_CLOSED' }),
+    service.deny(CLIENT),
+  ])
+  expect(service.address().domids).toEqual([])
+  await expect(net.connect(CLIENT, { timeout: 0 })).rejects.toMatchObject({ code: 'ETIMEDOUT' })
+})
+
+it('close() waits for what is being taken back from a domain that has just been denied', async () => {
+  const service = await net.listen({ domids: [CLIENT] })
+  const denied = service.deny(CLIENT)
+  const again = service.deny(CLIENT).then(() => net.listen({ domids: [CLIENT] }))
+  await service.close()
+  await (await again).close()
+  const next = await net.listen({ domids: [CLIENT] }, echo)
+  await denied
+  // It has the place for itself, whoever gave it back twice.
+  await expect(net.listen({ domids: [CLIENT] })).rejects.toMatchObject({ code: 'EADDRINUSE' })
+  await next.close()
+})
+
+it('what a listener for close throws is an uncaught exception, and close() resolves', async () => {
+  const service = await net.listen()
+  service.once('close', () => {
+    throw new Error('of the listener')
+  })
+  expect(await uncaught(() => service.close())).toMatchObject({ message: 'of the listener' })
+})
+
+it('a client that fails before anybody has taken its connection does the program no harm', async () => {
+  const service = await net.listen({ domids: [CLIENT] })
+  await hostileClient(net.domain(CLIENT))
+  await expect.poll(() => service.stats()).toMatchObject({ accepted: 1, connections: 0 })
+  service.on('connection', echo)
+  expect(await exchange(await net.connect(), 'goes on')).toBe('goes on')
+})
+
+it('a connection whose listeners have all been removed is counted until it ends, and no longer', async () => {
+  const service = await net.listen({ maxConnectionsPerDomain: 1 }, (socket) => {
+    socket.removeAllListeners()
+    socket.on('error', () => {}).resume()
+  })
+  const first = await net.connect()
+  first.destroy()
+  await net.connect()
+  await service.close({ force: true })
+  expect(service.connections).toBe(0)
 })
 
 it('a domain with as many connections as it may have waits for one to end, others do not', async () => {

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest'
 import { GrantError } from 'xen-grants'
 import { XenStoreError } from 'xen-grants/xenstore'
 import { AwaitedDomain } from '../../dist/src/vchan/awaited-domain.js'
+import type { Link } from '../../dist/src/vchan/link.js'
 import type { Sign } from '../../dist/src/vchan/sign.js'
 import { type DomainParts, Vigil } from '../../dist/src/vchan/vigil.js'
 
@@ -90,4 +91,48 @@ it('a domain of which xenstored does not tell is gone with its sign', async () =
 it('where xenstored tells, no sign is looked for', async () => {
   const sign = { gone: () => true }
   expect(await looksUntilGone(Vigil.of(parts(['EINVAL'], [true])), 3, sign)).toBeUndefined()
+})
+
+it('a look at which Xen could not be asked tells nothing: a domain that is not there yet has not been seen', async () => {
+  const answers = ['ERR_GRANTS_WORKER_DIED', 'ESRCH', 'EINVAL']
+  const vigil = Vigil.of(parts(answers, [true]))
+  const told: string[] = []
+  const alive = setTimeout(() => {}, 60_000)
+  await new Promise<void>((resolve) => {
+    const watched = {
+      domid: 7,
+      look: () => {},
+      domainThere: () => {
+        told.push('there')
+        vigil.remove(watched)
+        resolve()
+      },
+      domainGone: () => void told.push('gone'),
+      close: async () => {},
+    }
+    vigil.add(watched)
+  })
+  clearTimeout(alive)
+  expect(told).toEqual(['gone', 'there'])
+})
+
+it('who stops waiting while a vchan is made gets none, and it is given back', async () => {
+  const vigil = Vigil.of(parts(['EINVAL'], [true]))
+  const released: string[] = []
+  const link = { release: async () => void released.push('released') } as unknown as Link
+  const stop = new AbortController()
+  const opening = vigil.open(stop.signal, async () => {
+    stop.abort(new Error('enough'))
+    return link
+  })
+  await expect(opening).rejects.toThrow('enough')
+  expect(released).toEqual(['released'])
+  // Nor does who has stopped before.
+  let begun = false
+  const late = vigil.open(stop.signal, async () => {
+    begun = true
+    return link
+  })
+  await expect(late).rejects.toThrow('enough')
+  expect(begun).toBe(false)
 })
