@@ -40,10 +40,11 @@ function tellAll(this: AbortSignal): void {
 }
 
 /**
- * The promise, or the signal's reason if that comes first. The promise goes on; its maker handles its end.
+ * The promise, or the signal's reason if that comes first. The promise goes on, and how it ends is nobody's business then.
  */
 export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return promise
+  if (signal.aborted) promise.catch(() => {})
   signal.throwIfAborted()
   let takeBack = (): void => {}
   const aborted = new Promise<never>((_, reject) => {

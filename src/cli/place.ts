@@ -82,9 +82,12 @@ async function within(
     return {
       xen,
       [Symbol.asyncDispose]: async () => {
-        await xen.close()
-        await last?.()
-        await simulated.close()
+        try {
+          await xen.close()
+          await last?.()
+        } finally {
+          await simulated.close()
+        }
       },
     }
   } catch (error) {

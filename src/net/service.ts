@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { clearInterval, setInterval } from 'node:timers'
 import { type InspectOptionsStylized, inspect } from 'node:util'
 import { untilAborted } from '../abort.js'
 import { publish } from '../diagnostics.js'
@@ -52,6 +53,8 @@ interface Accepting {
   started: Promise<() => void>
 }
 
+const AWAKE = 2 ** 30
+
 /** What is listened to by the services of a Xen: of two at one place the later would take the keys of the earlier away. */
 const places = new WeakMap<DomainParts, Set<string>>()
 
@@ -69,6 +72,8 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
   readonly #connections = new Connections()
   readonly #lifecycle = new Lifecycle('the service')
   readonly #leave: () => void
+  /** Keeps the process alive: there need be no offer, as while no domain is allowed. */
+  readonly #alive = setInterval(() => {}, AWAKE)
   #maxConnections: number
   #maxConnectionsPerDomain: number
   #referenced = true
@@ -217,6 +222,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
   }
 
   async #close(): Promise<void> {
+    clearInterval(this.#alive)
     this.#connections.changed()
     // Nobody can get them any more.
     for (const socket of this.#connections.takeAll()) socket.destroy()
@@ -254,6 +260,8 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
 
   #reference(referenced: boolean): this {
     this.#referenced = referenced
+    if (referenced) this.#alive.ref()
+    else this.#alive.unref()
     for (const { acceptor } of this.#acceptors.values()) acceptor.reference()
     return this
   }
