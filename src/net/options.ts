@@ -6,7 +6,7 @@ import {
   invalidArgType,
   invalidArgValue,
 } from '../arguments.js'
-import type { DomainParts } from '../vchan/vigil.js'
+import { checkParts } from '../vchan/options.js'
 import { checkDomid } from '../xenstore/paths.js'
 
 export interface ListenOptions {
@@ -71,7 +71,7 @@ const NAME = /^[A-Za-z0-9\-_@]+$/
 
 /** @throws TypeError, RangeError; the signal's reason */
 export function checkListen(xen: unknown, options: unknown): CheckedListen {
-  checkXen(xen)
+  checkParts(xen)
   if (options === undefined) throw invalidArgType('options', 'an object with name and domids', options)
   const {
     name,
@@ -99,7 +99,7 @@ export function checkListen(xen: unknown, options: unknown): CheckedListen {
 
 /** @throws TypeError, RangeError; the signal's reason */
 export function checkSocketConnect(xen: unknown, options: unknown): CheckedSocketConnect {
-  checkXen(xen)
+  checkParts(xen)
   if (options === undefined) throw invalidArgType('options', 'an object with domid and name', options)
   const {
     domid,
@@ -133,12 +133,6 @@ export function checkLimit(name: string, value: unknown): asserts value is numbe
 /** Where clients of a domain find a service, below the directory of the domain that listens. */
 export function pathOf(name: string, client: number): string {
   return `data/vchan/${client}/${name}`
-}
-
-function checkXen(xen: unknown): asserts xen is DomainParts {
-  const parts = xen as Partial<DomainParts> | null | undefined
-  if (typeof parts?.grants !== 'function' || typeof parts.store !== 'function')
-    throw invalidArgType('xen', 'a Xen, of Xen.open()', xen)
 }
 
 function checkServiceName(name: unknown): asserts name is string {

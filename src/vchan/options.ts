@@ -116,7 +116,8 @@ export function absolute(path: string, domid: number): string {
   return base
 }
 
-function checkParts(xen: unknown): asserts xen is DomainParts {
+/** @throws TypeError */
+export function checkParts(xen: unknown): asserts xen is DomainParts {
   const parts = xen as Partial<DomainParts> | null | undefined
   if (typeof parts?.grants !== 'function' || typeof parts.store !== 'function')
     throw invalidArgType('xen', 'a Xen, of Xen.open()', xen)

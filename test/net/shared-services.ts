@@ -1,8 +1,8 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import { Xen } from 'xen-grants'
 import { SimulatedXen } from 'xen-grants/simulated'
 import { connect, type ListenOptions, listen, type Service, type ServiceSocket } from 'xen-grants/vchan'
+import { counted, countsAgain } from '../setup/counters.js'
 import { ended } from '../vchan/ends.js'
 
 export const SERVER = 3
@@ -36,13 +36,7 @@ export function useServices() {
     const open = sockets.splice(0)
     for (const socket of open) socket.destroy()
     await Promise.all(open.map(ended))
-    let left = await counted(xen)
-    for (let tries = 0; tries < 100 && !same(left, before); tries++) {
-      await pause(5)
-      await xen.tick()
-      left = await counted(xen)
-    }
-    expect(left).toEqual(before)
+    await countsAgain(xen, before)
     const store = await domains.get(SERVER)!.store()
     for (const domid of [CLIENT, OTHER]) expect(await store.exists(`data/vchan/${domid}/${NAME}`)).toBe(false)
   })
@@ -106,14 +100,4 @@ function next(socket: ServiceSocket): Promise<[Buffer]> {
     const closed = (): void => done(() => reject(new Error('closed before it has answered')))
     socket.on('data', data).on('close', closed).resume()
   })
-}
-
-// Other programs may have connections.
-async function counted(xen: SimulatedXen): Promise<object> {
-  const { sessions, ...all } = await xen.counters()
-  return all
-}
-
-function same(one: object, other: object): boolean {
-  return JSON.stringify(one) === JSON.stringify(other)
 }

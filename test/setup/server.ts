@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import { GrantServer } from 'xen-grants'
 import { SimulatedXen } from 'xen-grants/simulated'
-import { ZERO } from './counters.js'
+import { counted, ZERO } from './counters.js'
 
 /**
  * A simulated Xen and a server on it, the same for all tests of a file, since to open them takes longer than most tests. After
@@ -38,10 +38,4 @@ export function useServer(
       return server
     },
   }
-}
-
-// Other programs may have connections.
-async function counted(xen: SimulatedXen): Promise<object> {
-  const { sessions, ...all } = await xen.counters()
-  return all
 }

@@ -1,8 +1,8 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import { Xen } from 'xen-grants'
 import { SimulatedXen } from 'xen-grants/simulated'
 import { Vchan, type VchanServeOptions } from 'xen-grants/vchan'
+import { counted, countsAgain } from '../setup/counters.js'
 import { ended } from './ends.js'
 
 export const SERVER = 3
@@ -35,13 +35,7 @@ export function useSharedEnds() {
     // A server waits for its client to unmap.
     for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
     await Promise.all(closing.map(ended))
-    let left = await counted(xen)
-    for (let tries = 0; tries < 100 && !same(left, before); tries++) {
-      await pause(5)
-      await xen.tick()
-      left = await counted(xen)
-    }
-    expect(left).toEqual(before)
+    await countsAgain(xen, before)
     expect(await (await server.store()).exists(PATH)).toBe(false)
   })
   afterAll(async () => {
@@ -75,14 +69,4 @@ export function useSharedEnds() {
       return pair
     },
   }
-}
-
-// Other programs may have connections.
-async function counted(xen: SimulatedXen): Promise<object> {
-  const { sessions, ...all } = await xen.counters()
-  return all
-}
-
-function same(one: object, other: object): boolean {
-  return JSON.stringify(one) === JSON.stringify(other)
 }
