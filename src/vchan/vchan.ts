@@ -296,6 +296,8 @@ export class Vchan extends Duplex {
     // What giving back fails with is told when the stream is destroyed.
     this.#leave(false).catch(() => {})
     this.push(null)
+    // As net.Socket does: when nothing is left to read, who does not read sees the end as well, and it closes.
+    this.read(0)
     this.#conclude()
   }
 

@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { afterEach, expect, it } from 'vitest'
-import { Xen } from 'xen-grants'
+import { type GrantError, Xen } from 'xen-grants'
 import { connect, listen, type ServiceSocket } from 'xen-grants/vchan'
 import { killers, mortalDomain } from '../setup/mortal-domain.js'
 import { finished, node } from '../setup/process.js'
@@ -47,7 +47,8 @@ it('when the process of a service is killed its clients hear of it, and the next
   expect(await exchange(socket, 'one')).toBe('one')
   const end = finished(first)
   first.kill('SIGKILL')
-  expect(await failure(socket)).toBeUndefined()
+  // It may have been killed between its answer and saying that it has taken the question.
+  expect([undefined, 'ECONNRESET']).toContain(((await failure(socket)) as GrantError | undefined)?.code)
   await end
   // The keys of the first lead nowhere.
   await expect(connect(client, { domid: SERVER, name: NAME, timeout: 0 })).rejects.toMatchObject({

@@ -144,6 +144,21 @@ it('close({ force }) ends the connections, also after close()', async () => {
   expect(await failure(client)).toBeUndefined()
 })
 
+it('a connection that nobody reads closes when it has been ended, at either end', async () => {
+  const service = await net.listen({}, (socket) => void socket.on('error', () => {}).end('all there is'))
+  const client = await net.connect()
+  let heard = ''
+  for await (const chunk of client) heard += chunk
+  expect(heard).toBe('all there is')
+  await service.close()
+  const other = await net.listen()
+  const silent = await net.connect()
+  const [server] = await once(other, 'connection')
+  const closed = once(silent, 'close')
+  net.keep(server).end()
+  await closed
+})
+
 it('close() ends connections that nobody has taken', async () => {
   const service = await net.listen()
   const client = await net.connect()
