@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { startToolstack } from '../guest/domains.mjs'
 import { setLimit } from '../guest/module.mjs'
 
 export default {
@@ -8,6 +9,8 @@ export default {
       name: 'what npm start runs shares the node binary on the real device, and its peer sees every byte of it, also over a stream',
       timeoutMs: 300_000,
       async run(t) {
+        // Its service needs xenstored.
+        await startToolstack()
         setLimit(t, 32_000)
         const { output, code, stderr } = await t.node('../../../dist/src/cli/main.js', 'demo').end()
         assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
