@@ -10,6 +10,8 @@ import { connect, listen, type Service } from '../vchan.js'
 import type { StreamVerdict } from './demo-peer-process.js'
 import { openSource } from './file-source.js'
 
+/** How long the peer waits for the service, in milliseconds: to open what it needs takes long on a slow machine. */
+const PATIENCE = 120_000
 /** What a client asks for, with its first byte. */
 const FILE = 1
 const BULK = 2
@@ -66,7 +68,7 @@ export async function receiveAll(
   { server, name, socket, bytes }: { server: number; name: string; socket: string; bytes: number },
 ): Promise<StreamVerdict> {
   const delay = monitorEventLoopDelay({ resolution: 1 })
-  const open = (): Promise<Duplex> => connect(xen, { domid: server, name })
+  const open = (): Promise<Duplex> => connect(xen, { domid: server, name, timeout: PATIENCE })
   const file = await open()
   file.write(Buffer.of(FILE))
   delay.enable()

@@ -22,7 +22,7 @@ export async function connectLink(
   const store = await parts.store()
   const meeting = new Rendezvous(store, absolute(options.path, domid))
   const attempt = new Attempt(parts, options, meeting, signal)
-  let missing = 'xenstored has not answered yet'
+  let missing = 'the first attempt has not come to an end'
   const timer = timeout && setTimeout(() => stop.abort(timedOut(options, meeting, missing)), timeout)
   try {
     const first = await attempt.run()

@@ -7,7 +7,7 @@ export default {
   tests: [
     {
       name: 'what npm start runs shares the node binary on the real device, and its peer sees every byte of it, also over a stream',
-      timeoutMs: 300_000,
+      timeoutMs: 600_000,
       async run(t) {
         // Its service needs xenstored.
         await startToolstack()
