@@ -19,8 +19,6 @@ export interface Host {
   readonly self: number
   readonly name: string
   readonly window: number
-  /** Whether waiting for clients keeps the process alive. */
-  readonly referenced: boolean
   /** Whether the domain may have one connection more. */
   hasRoom(domid: number): boolean
   /** Resolves when it may. @throws the signal's reason */
@@ -46,7 +44,6 @@ export class Acceptor implements Watched {
   #offer: Offer | undefined
   /** An offer that has been taken, whose keys are still in xenstore. */
   #stale: Offer | undefined
-  #timer: NodeJS.Timeout | undefined
   /** Lets the connection know that its keys are gone. */
   #replaced = (): void => {}
   /** The domain need not be there yet when it is allowed to connect. */
@@ -96,13 +93,6 @@ export class Acceptor implements Watched {
 
   /** With the service, which hears of the end of its Xen itself. */
   async close(): Promise<void> {}
-
-  /** The host's `referenced` has changed. */
-  reference(): void {
-    const how = this.#host.referenced ? 'ref' : 'unref'
-    this.#offer?.channel[how]()
-    this.#timer?.[how]()
-  }
 
   async #serve(): Promise<void> {
     const { signal } = this.#stop
@@ -165,7 +155,8 @@ export class Acceptor implements Watched {
     }
     this.#stale = undefined
     this.#replaced()
-    this.reference()
+    // Whether waiting for clients keeps the process alive is the service's to say.
+    offer.channel.unref()
   }
 
   /** Takes back the offer and the keys, as far as that can be done. What xenstored refuses now is tried with the next failure. */
@@ -198,14 +189,13 @@ export class Acceptor implements Watched {
     return new Promise((resolve) => {
       const { signal } = this.#stop
       const wake = (): void => {
-        clearTimeout(this.#timer)
+        clearTimeout(timer)
         takeBack()
         channel?.off('event', wake).off('close', wake)
         resolve()
       }
       let takeBack = (): void => {}
-      this.#timer = setTimeout(wake, milliseconds)
-      if (!this.#host.referenced) this.#timer.unref()
+      const timer = setTimeout(wake, milliseconds).unref()
       if (signal.aborted) return wake()
       takeBack = onAbort(signal, wake)
       channel?.on('event', wake).on('close', wake)

@@ -72,11 +72,10 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
   readonly #connections = new Connections()
   readonly #lifecycle = new Lifecycle('the service')
   readonly #leave: () => void
-  /** Keeps the process alive: there need be no offer, as while no domain is allowed. */
+  /** Keeps the process alive, unless that is not wanted: there need be no offer, as while no domain is allowed. */
   readonly #alive = setInterval(() => {}, AWAKE)
   #maxConnections: number
   #maxConnectionsPerDomain: number
-  #referenced = true
   #dropped = 0
 
   /** @internal @param self the domain that listens */
@@ -85,15 +84,11 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
     this.name = options.name
     this.#maxConnections = options.maxConnections
     this.#maxConnectionsPerDomain = options.maxConnectionsPerDomain
-    const service = this
     this.#host = {
       parts,
       self,
       name: options.name,
       window: options.window,
-      get referenced() {
-        return service.#referenced
-      },
       hasRoom: (domid) => this.#hasRoom(domid),
       room: (domid, signal) => this.#room(domid, signal),
       accepted: (socket) => this.#accept(socket),
@@ -250,19 +245,13 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
 
   /** Waiting for clients keeps the process alive, as it does from the beginning. */
   ref(): this {
-    return this.#reference(true)
+    this.#alive.ref()
+    return this
   }
 
   /** Waiting for clients does not keep the process alive. Connections do. */
   unref(): this {
-    return this.#reference(false)
-  }
-
-  #reference(referenced: boolean): this {
-    this.#referenced = referenced
-    if (referenced) this.#alive.ref()
-    else this.#alive.unref()
-    for (const { acceptor } of this.#acceptors.values()) acceptor.reference()
+    this.#alive.unref()
     return this
   }
 

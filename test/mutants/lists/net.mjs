@@ -30,8 +30,8 @@ export default [
   },
   {
     file: 'src/net/acceptor.ts',
-    find: 'this.#stale = undefined\n    this.#replaced()\n    this.reference()',
-    replace: 'this.#stale = undefined\n    this.reference()',
+    find: 'this.#stale = undefined\n    this.#replaced()',
+    replace: 'this.#stale = undefined',
     tests: service,
     breaks: 'connections never close, waiting for their keys to be replaced',
   },
