@@ -26,6 +26,9 @@ export function outOfRange(name: string, range: string, actual: unknown): RangeE
   return Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' })
 }
 
+/** The longest time that a timer of Node can wait, in milliseconds: with a longer one it fires at once. */
+export const MAX_TIMER = 2 ** 31 - 1
+
 /** @throws TypeError not a number, RangeError not an integer from `min` to `max` */
 export function checkInteger(
   name: string,

@@ -5,6 +5,7 @@ import {
   checkSignal,
   invalidArgType,
   invalidArgValue,
+  MAX_TIMER,
 } from '../arguments.js'
 import { checkParts } from '../vchan/options.js'
 import { checkDomid } from '../xenstore/paths.js'
@@ -64,7 +65,6 @@ export interface CheckedSocketConnect {
 
 const MAX_WINDOW = 1 << 20
 const DEFAULT_WINDOW = 64 << 10
-const MAX_TIMER = 2 ** 31 - 1
 const DEFAULT_TIMEOUT = 10_000
 const DEFAULT_PER_DOMAIN = 256
 const NAME = /^[A-Za-z0-9\-_@]+$/

@@ -1,14 +1,12 @@
 import type { Buffer } from 'node:buffer'
 import { clearTimeout, setTimeout } from 'node:timers'
 import { type InspectOptionsStylized, inspect } from 'node:util'
-import { checkFunction, checkInteger } from '../arguments.js'
+import { checkFunction, checkInteger, MAX_TIMER } from '../arguments.js'
 import { inLine } from '../inspect.js'
 import type { Link } from '../vchan/link.js'
 import type { Callback } from '../vchan/outflow.js'
 import { Vchan } from '../vchan/vchan.js'
 import type { Vigil } from '../vchan/vigil.js'
-
-const MAX_TIMER = 2 ** 31 - 1
 
 /**
  * One connection of a service: a {@link Vchan} with the manners of `net.Socket`, so that what takes one (an HTTP server, a

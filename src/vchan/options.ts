@@ -1,4 +1,11 @@
-import { checkInteger, checkOptions, checkSignal, invalidArgType, outOfRange } from '../arguments.js'
+import {
+  checkInteger,
+  checkOptions,
+  checkSignal,
+  invalidArgType,
+  MAX_TIMER,
+  outOfRange,
+} from '../arguments.js'
 import { checkDomid, checkPath } from '../xenstore/paths.js'
 import { MAX_ORDER } from './layout.js'
 import type { DomainParts } from './vigil.js'
@@ -50,7 +57,6 @@ export interface CheckedConnect {
 
 const MAX_BYTES = 2 ** MAX_ORDER
 const DEFAULT_BYTES = 64 << 10
-const MAX_TIMER = 2 ** 31 - 1
 /** libxenvchan puts `<path>/event-channel` into 64 bytes. */
 const MAX_PATH = 49
 

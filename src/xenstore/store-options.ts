@@ -1,4 +1,4 @@
-import { checkInteger, checkOptions, checkSignal, invalidArgType } from '../arguments.js'
+import { checkInteger, checkOptions, checkSignal, invalidArgType, MAX_TIMER } from '../arguments.js'
 import type { StoreDescriptor, storeDescriptor } from '../drivers/xenbus/store-device.js'
 
 /** Stands for the xenstore of a domain that is not this machine's: a SimulatedXen, or one of its domains. */
@@ -39,8 +39,6 @@ export interface CheckedOptions {
   window: number
   maxTransactions: number
 }
-
-const MAX_TIMER = 2 ** 31 - 1
 
 /** @throws TypeError, RangeError; the signal's reason */
 export function checkStoreOptions(options: unknown): CheckedOptions {

@@ -2,9 +2,10 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { afterEach, expect, it } from 'vitest'
-import { type GrantError, Xen } from 'xen-grants'
+import { expect, it } from 'vitest'
+import type { GrantError } from 'xen-grants'
 import { connect, listen, type ServiceSocket } from 'xen-grants/vchan'
+import { useDomains } from '../setup/domains.js'
 import { killers, mortalDomain } from '../setup/mortal-domain.js'
 import { finished, node } from '../setup/process.js'
 import { useXen } from '../setup/xen.js'
@@ -12,21 +13,8 @@ import { ended, failure } from '../vchan/ends.js'
 import { CLIENT, exchange, NAME, OTHER, SERVER } from './shared-services.js'
 
 const world = useXen({ limit: 2048, freePerIteration: 1000 })
-const opened: Xen[] = []
-const children: ChildProcess[] = []
+const { open, children } = useDomains(world)
 const echo = (socket: ServiceSocket): void => void socket.on('error', () => {}).pipe(socket)
-afterEach(async () => {
-  for (const child of children.splice(0)) child.kill('SIGKILL')
-  await Promise.all(opened.splice(0).map((xen) => xen.close()))
-  // The kernel notices the end of a process a moment after its parent does.
-  while ((await world.xen.counters()).sessions > 0) await new Promise((resolve) => setImmediate(resolve))
-})
-
-async function open(domid: number, on: object = world.xen.domain(domid)): Promise<Xen> {
-  const xen = await Xen.open({ on: on as never })
-  opened.push(xen)
-  return xen
-}
 
 /** In a process of its own, once it listens. */
 async function echoService(domids: number[]): Promise<ChildProcess> {

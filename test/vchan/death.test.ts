@@ -3,9 +3,10 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import { afterEach, describe, expect, it } from 'vitest'
-import { Xen } from 'xen-grants'
+import { describe, expect, it } from 'vitest'
+import type { Xen } from 'xen-grants'
 import { Vchan } from 'xen-grants/vchan'
+import { useDomains } from '../setup/domains.js'
 import { killers, mortalDomain } from '../setup/mortal-domain.js'
 import { finished, node } from '../setup/process.js'
 import { rejection, useXen } from '../setup/xen.js'
@@ -20,20 +21,7 @@ const CLIENT = 5
 const ROLES = ['server', 'client'] as const
 type Role = (typeof ROLES)[number]
 
-const opened: Xen[] = []
-const children: ChildProcess[] = []
-afterEach(async () => {
-  for (const child of children.splice(0)) child.kill('SIGKILL')
-  await Promise.all(opened.splice(0).map((xen) => xen.close()))
-  // The kernel notices the end of a process a moment after its parent does.
-  while ((await world.xen.counters()).sessions > 0) await new Promise((resolve) => setImmediate(resolve))
-})
-
-async function open(domid: number, on: object = world.xen.domain(domid)): Promise<Xen> {
-  const xen = await Xen.open({ on: on as never })
-  opened.push(xen)
-  return xen
-}
+const { open, children } = useDomains(world)
 
 function openEnd(role: Role, xen: Xen): Promise<Vchan> {
   if (role === 'client') return Vchan.connect(xen, { domid: SERVER, path: PATH })
