@@ -15,6 +15,7 @@ export interface DomainsChange {
   removed: number[]
 }
 
+/** What `watchDomains()` returns: yields when domains have come or gone. */
 export type DomainWatch = AsyncIterableIterator<DomainsChange, undefined, undefined> & AsyncDisposable
 
 /**

@@ -23,6 +23,7 @@ export interface StoreWatch
   ref(): this
   /** Who waits for a change does not keep the process alive. */
   unref(): this
+  /** Itself. */
   [Symbol.asyncIterator](): StoreWatch
 }
 

@@ -218,6 +218,7 @@ export class GrantPool {
     )
   }
 
+  /** For `await using`: {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
