@@ -2,8 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { SimulatedXen } from 'xen-grants/simulated'
-import { documentsOf, readDocument } from './documents.mjs'
-import { walk } from './walk.mjs'
+import { documentsOf, type Program, readDocument } from './documents.mjs'
+import { LocalProgram } from './local-program.mjs'
+import { walk, writeFiles } from './walk.mjs'
 
 const root = new URL('../..', import.meta.url).pathname
 const documents = documentsOf(root).map((path) => readDocument(root, path))
@@ -39,19 +40,18 @@ describe('the documents', () => {
         try {
           const own = join(folder, `${path.replaceAll(/\W/g, '-')}-${group.name}`)
           mkdirSync(own)
-          const problems = await walk(group, {
-            folder: own,
-            takes,
-            nodeOptions: (program) =>
-              program.in === undefined ? [] : ['--import', join(root, 'test/guides/given.mjs')],
-            environment: (program) => ({
-              ...process.env,
-              PATH: `${commands}:${process.env.PATH}`,
-              NODE_NO_WARNINGS: undefined,
-              ...(simulated && { XEN_GRANTS_GUIDE: [simulated.path, program.in, program.given].join('#') }),
-            }),
-          })
-          expect(problems).toEqual([])
+          writeFiles(group, own)
+          const start = (program: Program) =>
+            new LocalProgram(program, {
+              folder: own,
+              nodeOptions: program.in === undefined ? [] : ['--import', join(root, 'test/guides/given.mjs')],
+              environment: {
+                ...process.env,
+                PATH: `${commands}:${process.env.PATH}`,
+                ...(simulated && { XEN_GRANTS_GUIDE: [simulated.path, program.in, program.given].join('#') }),
+              },
+            })
+          expect(await walk(group, { takes, start })).toEqual([])
         } finally {
           await simulated?.close()
         }

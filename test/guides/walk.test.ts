@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Program } from './documents.mjs'
-import { walk } from './walk.mjs'
+import { LocalProgram } from './local-program.mjs'
+import { walk, writeFiles } from './walk.mjs'
 
 let folder: string
 beforeEach(() => {
@@ -17,11 +18,12 @@ const sh = (name: string, text: string, more: Partial<Program> = {}): Program =>
   text,
   ...more,
 })
-const walked = (...programs: Program[]) =>
-  walk(
-    { name: 'g', programs, files: new Map() },
-    { folder, takes: () => true, nodeOptions: () => [], environment: () => process.env },
-  )
+const walked = (...programs: Program[]) => {
+  const group = { name: 'g', programs, files: new Map() }
+  writeFiles(group, folder)
+  const start = (program: Program) => new LocalProgram(program, { folder, environment: process.env })
+  return walk(group, { takes: () => true, start })
+}
 
 describe('a walk through the programs of a document', () => {
   it('finds nothing where they do what the document says', async () => {
@@ -35,8 +37,7 @@ describe('a walk through the programs of a document', () => {
     ['a line less', ['one', 'two', 'three']],
     ['part of a line', ['on', 'two']],
   ])('finds %s than is printed', async (_, prints) => {
-    const problems = await walked(sh('p', 'echo one; echo two', { prints }))
-    expect(problems).toEqual([expect.stringContaining('g/p does not print')])
+    await expect(walked(sh('p', 'echo one; echo two', { prints }))).rejects.toThrow('g/p does not print')
   })
 
   it('rejects when one fails, and ends those that would wait for it', async () => {
@@ -60,6 +61,6 @@ describe('a walk through the programs of a document', () => {
 
   it('finds what a program for Node says on its standard error', async () => {
     const program: Program = { name: 'p', language: 'js', text: 'console.error("hm")' }
-    expect(await walked(program)).toEqual(['g/p complains: hm'])
+    await expect(walked(program)).rejects.toThrow('g/p complains: hm')
   })
 })
