@@ -74,6 +74,8 @@ function packageArchive(work, peers, config) {
     'test/agreement',
     'test/xenstore/contract',
     'test/fixtures',
+    'test/guides',
+    'docs/guides',
     'test/memory/fixtures',
     'examples',
     'bench/xen',
