@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { SimulatedXen } from 'xen-grants/simulated'
@@ -14,9 +14,10 @@ mkdirSync(join(root, '.cache'), { recursive: true })
 const folder = mkdtempSync(join(root, '.cache/guides-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-/** Finds what it would find where the package is installed, and asks no registry. */
+/** The npx here finds what it would find where the package is installed, and asks no registry; and this is the Node that is tested. */
 const commands = join(folder, 'bin')
 mkdirSync(commands)
+symlinkSync(process.execPath, join(commands, 'node'))
 const main = join(root, 'dist/src/cli/main.js')
 writeFileSync(
   join(commands, 'npx'),
