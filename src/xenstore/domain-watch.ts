@@ -15,7 +15,10 @@ export interface DomainsChange {
   removed: number[]
 }
 
-export type DomainWatch = AsyncIterableIterator<DomainsChange, undefined, undefined> & AsyncDisposable
+/** Iterates over changes as {@link StoreWatch} does. */
+export interface DomainWatch extends AsyncIterator<DomainsChange, undefined, undefined>, AsyncDisposable {
+  [Symbol.asyncIterator](): DomainWatch
+}
 
 /**
  * Domains as they come and go. xenstored says only that one has, so each time all are looked at: those that have a directory
