@@ -188,6 +188,7 @@ export class XenStore extends StoreView {
     return inLine('XenStore', { path: this.path, state: this.#connection.lost ? 'closed' : 'open' }, options)
   }
 
+  /** For `await using`: {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

@@ -228,6 +228,7 @@ export class GrantPool {
     )
   }
 
+  /** For `await using`: {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
