@@ -8,7 +8,7 @@ import { defineConfig } from 'vitest/config'
  * other in one.
  */
 const ALONE =
-  /vi\.mock|fake-timers|xen-grants|SimulatedXen|simulated-world|useXen|useServer|shared-ends|new Worker|setup\/(process|client-thread)|native\/|xenstored\/daemon|(trial|world)\.js|process\.(on|exit)/
+  /vi\.mock|fake-timers|xen-grants|SimulatedXen|simulated-world|useXen|useServer|shared-(ends|services)|new Worker|setup\/(process|client-thread)|native\/|xenstored\/daemon|(trial|world)\.js|process\.(on|exit)/
 
 const files = readdirSync(new URL('test', import.meta.url), { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.test.ts'))

@@ -38,6 +38,13 @@ function seconds(text: string): number {
   return value
 }
 
+/** Of something that has no time to happen at once. */
+function someSeconds(text: string): number {
+  const value = seconds(text)
+  if (value === 0) throw new InvalidArgumentError('must be more than 0 seconds.')
+  return value
+}
+
 const QUIT_AFTER =
   'close when the input has ended and nothing has come for so long; default: wait until the other end closes'
 
@@ -103,6 +110,11 @@ placed(program.command('send'))
   .requiredOption('--to <domain[:name]>', 'the domain, and the name of the service (file)', serviceAddress)
   .option('--window <bytes>', 'shared memory for each direction', integer, 1 << 20)
   .option('--no-hash', 'do not compare SHA-256')
+  .option(
+    '--timeout <seconds>',
+    'give up when no receiver comes, or the one that has come takes nothing, for so long; default: wait',
+    someSeconds,
+  )
   .action(send)
 
 placed(program.command('receive'))
