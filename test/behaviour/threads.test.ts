@@ -5,13 +5,16 @@ import { SimulatedXen } from 'xen-grants/simulated'
 import { ClientThread } from '../setup/client-thread.js'
 import { rejection, useXen } from '../setup/xen.js'
 
-const world = useXen(undefined, async (xen) => [await GrantServer.open({ device: xen })])
+const world = useXen(
+  undefined,
+  async (xen): Promise<[GrantServer]> => [await GrantServer.open({ device: xen })],
+)
 let server: GrantServer
 const threads: ClientThread[] = []
 const grants: Grant[] = []
 
 beforeEach(() => {
-  server = world.opened[0]!
+  server = world.opened[0]
 })
 afterEach(async () => {
   await Promise.all(threads.splice(0).map(({ worker }) => worker.terminate()))

@@ -6,7 +6,7 @@ import { dependants } from '../../setup/dependants.js'
 import { finished, node } from '../../setup/process.js'
 import { rejection, useXen } from '../../setup/xen.js'
 
-const world = useXen(undefined, async (xen) => {
+const world = useXen(undefined, async (xen): Promise<[GrantServer, GrantMapper]> => {
   const mapping = GrantMapper.open({ device: xen.domain(7) })
   return [await GrantServer.open({ device: xen }), await mapping]
 })
@@ -18,8 +18,8 @@ const grants: Grant[] = []
 
 beforeEach(async () => {
   const [first, second] = world.opened
-  server = first!
-  mapper = second!
+  server = first
+  mapper = second
   grant = await share({ domid: 7, pages: 3 })
 })
 afterEach(async () => {
