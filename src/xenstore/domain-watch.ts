@@ -17,6 +17,7 @@ export interface DomainsChange {
 
 /** What `watchDomains()` returns: yields when domains have come or gone, as a {@link StoreWatch} does. */
 export interface DomainWatch extends AsyncIterator<DomainsChange, undefined, undefined>, AsyncDisposable {
+  /** Itself: it is iterated once. */
   [Symbol.asyncIterator](): DomainWatch
 }
 
