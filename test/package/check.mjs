@@ -1,6 +1,7 @@
 // What would be published: exactly the compiled package with its documents, importable with its types, without install scripts.
 import { spawnSync } from 'node:child_process'
 import { resolve } from 'node:path'
+import { bundles } from './bundles.mjs'
 import { contents, links } from './contents.mjs'
 import { pack } from './packed.mjs'
 import { runs } from './runs.mjs'
@@ -27,7 +28,7 @@ function tools({ tarball }) {
   return complaints
 }
 
-const CHECKS = { contents, links, types, tools, runs }
+const CHECKS = { contents, links, types, tools, runs, bundles }
 
 const chosen = process.argv.slice(2)
 const packed = pack()
