@@ -114,7 +114,7 @@ export default {
       name: 'the usual',
       guarded: true,
       timeoutMs: TEN_MINUTES,
-      run: () => compared(0, guarded, async (server) => [await pooled(server)]),
+      run: () => compared(0, guarded, pooled),
     },
     {
       name: 'more at once',
