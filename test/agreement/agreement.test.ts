@@ -113,7 +113,7 @@ it(
   'the device over its socket does what the simulated kernel does',
   async () => {
     const world = await simulatedWorld()
-    const done = await agree(world, { seed, operations: 1500 * effort, length: 100 })
+    const done = await agree(world, { seed, operations: 500 * effort, length: 100 })
     console.log(`XEN_GRANTS_SEED=${seed}: ${done.operations} operations in ${done.sequences} sequences`)
     await world.end()
   },
@@ -124,7 +124,7 @@ it.each([false, true])(
   'and its mapping device, paravirtualised %s',
   async (paravirtualised) => {
     const world = await simulatedWorld({ paravirtualised })
-    const done = await agree(world, { seed, operations: 1000 * effort, length: 100, kind: kinds.mapping })
+    const done = await agree(world, { seed, operations: 400 * effort, length: 100, kind: kinds.mapping })
     console.log(`XEN_GRANTS_SEED=${seed}: ${done.operations} operations in ${done.sequences} sequences`)
     await world.end()
   },
@@ -135,7 +135,7 @@ it(
   'and its event channels',
   async () => {
     const world = await simulatedWorld()
-    const done = await agree(world, { seed, operations: 1000 * effort, length: 100, kind: kinds.events })
+    const done = await agree(world, { seed, operations: 400 * effort, length: 100, kind: kinds.events })
     console.log(`XEN_GRANTS_SEED=${seed}: ${done.operations} operations in ${done.sequences} sequences`)
     await world.end()
   },

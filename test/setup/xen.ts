@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeEach, expect } from 'vitest'
 import { SimulatedXen } from 'xen-grants/simulated'
-import { ZERO } from './counters.js'
+import { counted, ZERO } from './counters.js'
 
 type SimulationOptions = Parameters<typeof SimulatedXen.create>[0]
 
@@ -8,26 +8,45 @@ type SimulationOptions = Parameters<typeof SimulatedXen.create>[0]
  * A simulated Xen for the tests of a file. Whatever a test did, at its end nothing may be left in the driver; servers are the
  * test's to close. To start one takes longer than most tests, so the next test gets the same again, unless this one has
  * changed something that cannot be seen: a limit, an ordered fault, a domain that is gone.
+ *
+ * @param open what the tests have in common: it is opened with a Xen, and closed with it. At the end of a test everything is as it
+ *   was then
  */
-export function useXen(options?: SimulationOptions): { readonly xen: SimulatedXen } {
+export function useXen<T extends readonly AsyncDisposable[] = []>(
+  options?: SimulationOptions,
+  open?: (xen: SimulatedXen) => Promise<T>,
+): { readonly xen: SimulatedXen; readonly opened: T } {
   let xen: SimulatedXen | undefined
+  let opened: T
+  let before: object = NOTHING_LEFT
   let changed = false
+  const closeOpened = async (): Promise<void> => {
+    for (const one of opened ?? []) await one[Symbol.asyncDispose]()
+  }
   beforeEach(async () => {
     if (xen) return
     changed = false
-    xen = noticed(await SimulatedXen.create({ freePerIteration: 0, ...options }), () => {
+    const made = await SimulatedXen.create({ freePerIteration: 0, ...options })
+    if (open) {
+      opened = await open(made)
+      before = await counted(made)
+    }
+    xen = noticed(made, () => {
       changed = true
     })
   })
   afterEach(async () => {
     const used = xen!
+    // What is replaced leaves nothing, not even what it was opened with.
+    if (changed) await closeOpened()
     await used.tick()
     let left = await used.counters()
     // That a store has been closed comes on another socket.
     for (let tries = 0; left.storeConnections > 0 && tries < 1000; tries++) left = await used.counters()
     try {
-      expect(left).toMatchObject(NOTHING_LEFT)
+      expect(left).toMatchObject(changed ? NOTHING_LEFT : before)
     } catch (error) {
+      if (!changed) await closeOpened()
       changed = true
       throw error
     } finally {
@@ -37,10 +56,16 @@ export function useXen(options?: SimulationOptions): { readonly xen: SimulatedXe
       }
     }
   })
-  afterAll(() => xen?.close())
+  afterAll(async () => {
+    if (xen) await closeOpened()
+    await xen?.close()
+  })
   return {
     get xen() {
       return xen!
+    },
+    get opened() {
+      return opened
     },
   }
 }
