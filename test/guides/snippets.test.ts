@@ -21,7 +21,12 @@ symlinkSync(process.execPath, join(commands, 'node'))
 const main = join(root, 'dist/src/cli/main.js')
 writeFileSync(
   join(commands, 'npx'),
-  `#!/bin/sh\n[ "$1" = xen-grants ] || exit 99\nshift\nexec "${process.execPath}" "${main}" "$@"\n`,
+  `#!/bin/sh
+command=$1
+shift
+[ "$command" = xen-grants ] && exec "${process.execPath}" "${main}" "$@"
+exec "${join(root, 'node_modules/.bin')}/$command" "$@"
+`,
   { mode: 0o755 },
 )
 
