@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import process from 'node:process'
 
 /** How long a program may take, in milliseconds: a bound, and no measure. */
-const PATIENCE = 90_000
+const PATIENCE = 170_000
 
 /** A program of a document that runs on this machine. */
 export class LocalProgram {

@@ -39,7 +39,7 @@ describe('the documents', () => {
     for (const group of groups) {
       const takes = ({ packed, on }: { packed?: true; on?: string }) => !packed && !on
       if (!group.programs.some(takes)) continue
-      it(`${path}: ${group.name} does what it says`, { timeout: 180_000 }, async () => {
+      it(`${path}: ${group.name} does what it says`, { timeout: 400_000 }, async () => {
         const simulated = group.programs.some((program) => program.in)
           ? await SimulatedXen.create()
           : undefined
