@@ -1,7 +1,7 @@
-// What a reader has who has only the package and the guides: packs the package, and does in an empty folder what the guides say, from
+// What a reader does who has nothing but the packed package, which has the guides in it: in an empty folder what they say, from
 // `npm install` to two programs that share memory, with the very commands and programs that are in their text.
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
@@ -17,6 +17,8 @@ const GUIDES = /^docs\/(guides\/|command-line\.md)/
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'xen-grants-reader-'))
+/** Where the tarball has been unpacked, for its guides. */
+const unpacked = mkdtempSync(join(tmpdir(), 'xen-grants-guides-'))
 // As a user's, who is in no package of ours. What has been downloaded before is not downloaded again.
 const environment = {
   PATH: process.env.PATH,
@@ -55,10 +57,12 @@ async function follow(group, own) {
 let failed = 0
 try {
   execFileSync('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: root, stdio: 'inherit' })
+  const [tarball] = readdirSync(folder)
+  execFileSync('tar', ['-xzf', join(folder, tarball), '-C', unpacked, '--strip-components', '1'])
   copyFileSync(join(root, 'test/guides/given.mjs'), join(folder, 'given.mjs'))
-  const others = documentsOf(root).filter((path) => GUIDES.test(path) && path !== FIRST)
+  const others = documentsOf(unpacked).filter((path) => GUIDES.test(path) && path !== FIRST)
   for (const path of [FIRST, ...others]) {
-    for (const group of readDocument(root, path).groups.filter(({ programs }) => programs.some(takes))) {
+    for (const group of readDocument(unpacked, path).groups.filter(({ programs }) => programs.some(takes))) {
       const problems = await follow(group, path === FIRST ? folder : join(folder, path, group.name))
       console.log(`${problems.length === 0 ? 'ok  ' : 'FAIL'} ${path}: ${group.name}`)
       for (const problem of problems) console.log(problem)
@@ -68,7 +72,7 @@ try {
     if (path === FIRST && failed > 0) break
   }
 } finally {
-  rmSync(folder, { recursive: true, force: true })
+  for (const path of [folder, unpacked]) rmSync(path, { recursive: true, force: true })
 }
 if (failed > 0) {
   console.error(`${failed} parts of the guides do not work from the package`)
