@@ -3,6 +3,7 @@ import { PerformanceObserver } from 'node:perf_hooks'
 import { setImmediate as turn } from 'node:timers/promises'
 import { GrantServer } from '../../dist/src/index.js'
 import { all, inC } from './programs/compare.mjs'
+import { observedDevice } from './programs/observed-device.mjs'
 import { row, summary } from './programs/statistics.mjs'
 
 const TASKS = '/proc/self/task'
@@ -39,7 +40,8 @@ const kernelShare = ({ user, system }) => (user + system === 0 ? 0 : system / (u
 
 async function breakdown(flight, rounds) {
   const before = threads()
-  const server = await GrantServer.open({ headroom: 0 })
+  const inWorker = new Float64Array(new SharedArrayBuffer(8))
+  const server = await GrantServer.open({ headroom: 0, device: observedDevice(inWorker.buffer) })
   const round = async () => {
     const grants = await all(flight, () => server.share({ domid: 0, pages: 1, writable: true }))
     await Promise.all(grants.map((grant) => grant.unshare()))
@@ -55,13 +57,14 @@ async function breakdown(flight, rounds) {
     for (const { duration } of list.getEntries()) collecting += duration * 1e6
   })
   observer.observe({ entryTypes: ['gc'] })
-  const began = threads()
+  const [workerBefore, began] = [inWorker[0], threads()]
   for (let i = 0; i < rounds; i++) await round()
   const ran = since(began)
   // Entries are delivered by the event loop.
   await turn()
   observer.disconnect()
   await server.close()
+  const collectingThere = inWorker[0] - workerBefore
 
   const c = await inC('share_rate', [1, flight, 0], { each: flight })
   const nanosecondsInC = (await c.run(20 * flight)) / (20 * flight)
@@ -79,7 +82,8 @@ async function breakdown(flight, rounds) {
       part("client's thread, JavaScript", client.ran * (1 - kernelShare(client)) - collecting),
       part("client's thread, garbage collection", collecting),
       part("client's thread, kernel and Xen", client.ran * kernelShare(client)),
-      part('device worker, JavaScript', device.ran * (1 - kernelShare(device))),
+      part('device worker, JavaScript', device.ran * (1 - kernelShare(device)) - collectingThere),
+      part('device worker, garbage collection', collectingThere),
       part('device worker, kernel and Xen', device.ran * kernelShare(device)),
       part(
         'other threads of V8 and Node',

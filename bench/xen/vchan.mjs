@@ -14,8 +14,8 @@ const PAIRS = [
 const LAPS = 9
 /** Measured when V8 has compiled at both ends what the stream needs, which it does after some thousands of chunks. */
 const STREAMS = [
-  { ring: 1 << 20, warm: 640 * MIB, lap: 16 * MIB, least: 0.6 },
-  { ring: 1 << 16, warm: 640 * MIB, lap: 16 * MIB, least: 0.6 },
+  { ring: 1 << 20, warm: 320 * MIB, lap: 16 * MIB, least: 0.6 },
+  { ring: 1 << 16, warm: 320 * MIB, lap: 16 * MIB, least: 0.6 },
   { ring: 1 << 12, warm: 64 * MIB, lap: 2 * MIB, least: 0.4 },
 ]
 /** A tenth as many come before, to warm up. */
@@ -124,6 +124,8 @@ const directions = [
 export default {
   name: 'vchan',
   tests: [
+    { name: 'round trips', timeoutMs: TWENTY_MINUTES, run: roundTrips },
+    { name: 'connections', timeoutMs: TWENTY_MINUTES, run: connections },
     ...STREAMS.flatMap((size) =>
       directions.map(([name, fromServer]) => ({
         name: `a stream, rings of ${size.ring >> 10} KiB, ${name}`,
@@ -131,7 +133,5 @@ export default {
         run: (t) => streams(t, size, fromServer),
       })),
     ),
-    { name: 'round trips', timeoutMs: TWENTY_MINUTES, run: roundTrips },
-    { name: 'connections', timeoutMs: TWENTY_MINUTES, run: connections },
   ],
 }

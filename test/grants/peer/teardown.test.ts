@@ -25,6 +25,8 @@ beforeEach(async () => {
 afterEach(async () => {
   await Promise.all(mappings.splice(0).map((mapped) => mapped.unmap()))
   await Promise.all(grants.splice(0).map((one) => one.unshare({ force: true })))
+  // The status page goes a little after the last grant on it.
+  await expect.poll(async () => (await server.stats()).pages, { interval: 1 }).toBe(0)
 })
 
 async function share(options: Parameters<GrantServer['share']>[0]): Promise<Grant> {
