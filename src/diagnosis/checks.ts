@@ -1,6 +1,7 @@
 import { gntalloc, udevFile, udevRule } from '../drivers/catalogue.js'
 import type { System } from './system.js'
 
+/** One thing that `diagnose()` has looked at. */
 export interface Finding {
   /** Short name of what was looked at. */
   check: string
@@ -11,7 +12,14 @@ export interface Finding {
   remedy?: string
 }
 
-export function checkNode({ nodeVersion }: System): Finding {
+export function checkNode({ nodeVersion, otherRuntime }: System): Finding {
+  if (otherRuntime !== undefined)
+    return {
+      check: 'node',
+      status: 'missing',
+      message: `this is ${otherRuntime}, in which devices cannot be used`,
+      remedy: 'run the program with Node 20.19 or later',
+    }
   const [major = 0, minor = 0] = nodeVersion.split('.').map(Number)
   const enough = major > 20 || (major === 20 && minor >= 19)
   return enough

@@ -1,5 +1,6 @@
 import { access, constants, readFile, stat } from 'node:fs/promises'
 import process from 'node:process'
+import { otherRuntime } from '../native/runtime.js'
 import { DeviceThread } from '../threads/device-thread.js'
 
 /** What the checks look at, apart from the device itself. Replaced in tests. */
@@ -7,6 +8,8 @@ export interface System {
   platform: string
   arch: string
   nodeVersion: string
+  /** What runs this program instead of Node. */
+  otherRuntime?: string | undefined
   /** Starts a thread that calls the C library, and ends it. @returns why that failed; undefined if it did not */
   startThread(): Promise<string | undefined>
   /** Content of a small file without its last newline, or the errno name of why not. */
@@ -19,6 +22,7 @@ export const thisSystem: System = {
   platform: process.platform,
   arch: process.arch,
   nodeVersion: process.versions.node,
+  otherRuntime: otherRuntime(),
   async startThread() {
     try {
       // A cleaner with nothing to do ends by itself.

@@ -1,4 +1,4 @@
-import { URL } from 'node:url'
+import { ownFile } from '../native/own-file.js'
 import { eventDescriptor } from './evtchn/event-device.js'
 import { deviceDescriptor } from './gntalloc/grant-device.js'
 import { mapDescriptor } from './gntdev/map-device.js'
@@ -65,5 +65,5 @@ function nameOf(path: string): string {
 }
 
 function here(module: string): string {
-  return new URL(module, import.meta.url).href
+  return ownFile(module, import.meta.url).href
 }

@@ -8,6 +8,7 @@ import { resolveDevice } from '../drivers/resolve-device.js'
 import { assertSupported } from '../drivers/support.js'
 import { closedError, type GrantError } from '../errors.js'
 import { inLine } from '../inspect.js'
+import { importOwn } from '../native/own-file.js'
 import { DeviceThread } from '../threads/device-thread.js'
 import { announceEnd, Lifecycle } from '../threads/lifecycle.js'
 import { ServiceLine } from '../threads/service-client.js'
@@ -21,6 +22,7 @@ export interface EventDeviceStandIn {
   readonly [eventDescriptor]: DeviceDescriptor
 }
 
+/** How event channels are opened. */
 export interface EventChannelsOptions {
   /** Path of the device, or a SimulatedXen or one of its domains. Default '/dev/xen/evtchn'. */
   device?: string | EventDeviceStandIn | undefined
@@ -64,7 +66,7 @@ export class EventChannels extends EventEmitter<EventChannelsEvents> {
     const { module, options: own } = resolveDevice(device, evtchn)
     checkSignal('options.signal', signal)
     assertSupported()
-    const { openEventLine } = (await import(module)) as EventDeviceModule
+    const { openEventLine } = (await importOwn(module)) as EventDeviceModule
     const line = await openEventLine(own)
     try {
       const delivery = new Delivery(line)
@@ -139,6 +141,7 @@ export class EventChannels extends EventEmitter<EventChannelsEvents> {
     return inLine('EventChannels', { state: this.#lifecycle.state }, options)
   }
 
+  /** For `await using`: {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

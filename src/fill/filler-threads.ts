@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module'
 import process from 'node:process'
 import { setImmediate } from 'node:timers'
-import { URL } from 'node:url'
 import type { Transferable, Worker } from 'node:worker_threads'
 import type { Piscina } from 'piscina'
+import { ownFile } from '../native/own-file.js'
 import { fromEnvelope } from '../threads/envelope.js'
 import type { FillerNotice, FillOutcome, FillTask } from './fill-messages.js'
 import type { FillerOptions } from './filler-options.js'
@@ -52,7 +52,7 @@ export class FillerThreads {
     const { threads, execArgv, env, resourceLimits } = options
     const { Piscina } = await loadPiscina()
     const piscina = new Piscina({
-      filename: new URL('../../workers/filler.cjs', import.meta.url).href,
+      filename: ownFile('../../workers/filler.cjs', import.meta.url).href,
       minThreads: threads,
       maxThreads: threads,
       // The default stops an idle worker's event loop, and with it the end of its leases.

@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { URL } from 'node:url'
 import { fileURLToPath } from 'node:url'
 import { GrantError } from '../errors.js'
+import { leftBehind } from './own-file.js'
 
 /**
  * Why a thread of this package ended before it was ready.
@@ -10,12 +10,9 @@ import { GrantError } from '../errors.js'
  * @param cause what it threw, if it threw: a copy, that Node has made of it
  */
 export function startError(entry: URL, cause?: unknown): GrantError {
-  const file = fileURLToPath(entry)
-  const what = `the thread ${basename(file)} of xen-grants could not be started`
-  if (!existsSync(file)) {
-    const why = `${file} is not there. A bundler has left it behind: keep xen-grants out of the bundle (esbuild --external:xen-grants)`
-    return new GrantError('ERR_GRANTS_UNSUPPORTED', `${what}: ${why}`, { cause })
-  }
+  const what = `the thread ${basename(fileURLToPath(entry))} of xen-grants could not be started`
+  const absent = leftBehind(entry)
+  if (absent !== undefined) return new GrantError('ERR_GRANTS_UNSUPPORTED', `${what}: ${absent}`, { cause })
   const { code, message } = (cause ?? {}) as Partial<NodeJS.ErrnoException>
   const why = message ?? 'it ended by itself'
   return new GrantError(

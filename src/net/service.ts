@@ -15,6 +15,7 @@ import { Connections, type StreamTotals } from './connections.js'
 import { type CheckedListen, checkLimit } from './options.js'
 import type { ServiceSocket } from './service-socket.js'
 
+/** What a {@link Service} emits. */
 export interface ServiceEvents {
   /** Offers stand for all domains. */
   listening: []
@@ -30,6 +31,7 @@ export interface ServiceEvents {
   close: []
 }
 
+/** Where clients find a service. */
 export interface ServiceAddress {
   /** Of the domain that listens. */
   domid: number
@@ -38,6 +40,7 @@ export interface ServiceAddress {
   domids: number[]
 }
 
+/** Counts of a service. */
 export interface ServiceStats extends StreamTotals {
   /** Open now, and by domain: those that have any. */
   connections: number
@@ -94,6 +97,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
     })
   }
 
+  /** Whether offers stand: true from `listen()` until it is closed. */
   get listening(): boolean {
     return !this.#lifecycle.closing
   }
@@ -108,6 +112,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
     return this.#maxConnections
   }
 
+  /** Takes effect with the next connection. */
   set maxConnections(value: number) {
     checkLimit('maxConnections', value)
     this.#maxConnections = value
@@ -119,12 +124,14 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
     return this.#maxConnectionsPerDomain
   }
 
+  /** Takes effect with the next connection. */
   set maxConnectionsPerDomain(value: number) {
     checkLimit('maxConnectionsPerDomain', value)
     this.#maxConnectionsPerDomain = value
     this.#connections.changed()
   }
 
+  /** Where clients find it. */
   address(): ServiceAddress {
     return { domid: this.#host.self, name: this.name, domids: this.#acceptors.domids }
   }
@@ -182,6 +189,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
     return this
   }
 
+  /** What is open, and what has been done since the beginning. */
   stats(): ServiceStats {
     const connections = this.#connections
     return {
@@ -193,6 +201,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
     }
   }
 
+  /** The connections as they come. Ends when the service is closed; `break` leaves it open. */
   async *[Symbol.asyncIterator](): AsyncGenerator<ServiceSocket, void, undefined> {
     for (;;) {
       const socket = this.#connections.take()
@@ -202,6 +211,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
     }
   }
 
+  /** For `await using`: {@link close}, by force. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close({ force: true })
   }

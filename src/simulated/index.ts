@@ -9,6 +9,7 @@ import { deviceDescriptor } from '../drivers/gntalloc/grant-device.js'
 import { mapDescriptor } from '../drivers/gntdev/map-device.js'
 import { type StoreDescriptor, storeDescriptor } from '../drivers/xenbus/store-device.js'
 import { GrantError } from '../errors.js'
+import { assertNode } from '../native/runtime.js'
 import { PeerMemory } from './devices/peer-memory.js'
 import { type DomainContext, SimulatedDomain } from './domain.js'
 import { makeDirectory, removeDirectory } from './host/directory.js'
@@ -167,6 +168,7 @@ export class SimulatedXen {
     return this.#closed
   }
 
+  /** For `await using`: {@link close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
@@ -184,6 +186,7 @@ async function connectTo(path: string): Promise<DomainContext> {
 }
 
 function requireLinux(): void {
+  assertNode()
   if (process.platform === 'linux') return
   const what = `The simulated Xen runs on Linux only, this is ${process.platform}`
   throw new GrantError('ERR_GRANTS_UNSUPPORTED', what)

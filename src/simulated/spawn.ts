@@ -1,6 +1,6 @@
-import { URL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { closeGate, createGate } from '../native/gate.js'
+import { ownFile } from '../native/own-file.js'
 import { startError } from '../native/start-error.js'
 
 /** What the entry of such a thread is given beside its own data. */
@@ -18,7 +18,7 @@ export interface GateData {
  */
 export function startThread(entry: string, data: object): Promise<Worker> {
   const gate = createGate()
-  const file = new URL(`../../workers/${entry}`, import.meta.url)
+  const file = ownFile(`../../workers/${entry}`, import.meta.url)
   const worker = new Worker(file, {
     workerData: { ...data, gate },
     name: `xen-grants ${entry}`,

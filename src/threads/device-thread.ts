@@ -1,9 +1,11 @@
 import { EventEmitter, once } from 'node:events'
-import { URL } from 'node:url'
+import type { URL } from 'node:url'
 import { type Transferable, Worker } from 'node:worker_threads'
 import { untilAborted } from '../abort.js'
 import { diedError, type GrantError } from '../errors.js'
 import { closeGate, createGate } from '../native/gate.js'
+import { ownFile } from '../native/own-file.js'
+import { assertNode } from '../native/runtime.js'
 import { startError } from '../native/start-error.js'
 import { fromEnvelope } from './envelope.js'
 import type { StartNotice, ThreadData } from './thread-messages.js'
@@ -43,9 +45,10 @@ export class DeviceThread extends EventEmitter<DeviceThreadEvents> {
    * @throws the error of opening, or the signal's reason
    */
   static async start(entry: string, data: object, signal: AbortSignal | undefined): Promise<DeviceThread> {
+    assertNode()
     const gate = createGate()
     const own: ThreadData = { gate }
-    const file = new URL(`../../workers/${entry}`, import.meta.url)
+    const file = ownFile(`../../workers/${entry}`, import.meta.url)
     const worker = new Worker(file, {
       workerData: { ...data, ...own },
       name: `xen-grants ${entry}`,

@@ -15,7 +15,11 @@ export interface DomainsChange {
   removed: number[]
 }
 
-export type DomainWatch = AsyncIterableIterator<DomainsChange, undefined, undefined> & AsyncDisposable
+/** What `watchDomains()` returns: yields when domains have come or gone, as a {@link StoreWatch} does. */
+export interface DomainWatch extends AsyncIterator<DomainsChange, undefined, undefined>, AsyncDisposable {
+  /** Itself: it is iterated once. */
+  [Symbol.asyncIterator](): DomainWatch
+}
 
 /**
  * Domains as they come and go. xenstored says only that one has, so each time all are looked at: those that have a directory

@@ -15,14 +15,17 @@ export interface StoreChange {
   initial: boolean
 }
 
-/** Iterates over changes until it is left, its signal is aborted or the store is closed. */
-export interface StoreWatch
-  extends AsyncIterableIterator<StoreChange, undefined, undefined>,
-    AsyncDisposable {
+/**
+ * Iterates over changes until it is left, its signal is aborted or the store is closed.
+ *
+ * An AsyncIterableIterator, which before TypeScript 5.6 has not all type parameters.
+ */
+export interface StoreWatch extends AsyncIterator<StoreChange, undefined, undefined>, AsyncDisposable {
   /** Who waits for a change keeps the process alive, as from the beginning. */
   ref(): this
   /** Who waits for a change does not keep the process alive. */
   unref(): this
+  /** Itself. */
   [Symbol.asyncIterator](): StoreWatch
 }
 

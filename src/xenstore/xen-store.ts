@@ -175,6 +175,7 @@ export class XenStore extends StoreView {
     )
   }
 
+  /** For `await using`: {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

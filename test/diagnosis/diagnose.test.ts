@@ -34,6 +34,13 @@ describe('diagnose', () => {
     expect(checkNode(system({ nodeVersion })).status).toBe(status)
   })
 
+  it('another runtime than Node: missing, whichever version of Node it claims to be', () => {
+    expect(checkNode(system({ otherRuntime: 'Bun 1.4.4', nodeVersion: '24.0.0' }))).toMatchObject({
+      status: 'missing',
+      message: expect.stringContaining('Bun 1.4.4'),
+    })
+  })
+
   it.each([
     [{ platform: 'darwin' }, 'missing'],
     [{ arch: 'ia32' }, 'missing'],

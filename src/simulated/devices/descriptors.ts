@@ -1,5 +1,5 @@
-import { URL } from 'node:url'
 import type { DeviceDescriptor } from '../../drivers/descriptor.js'
+import { ownFile } from '../../native/own-file.js'
 
 /** What every simulated device is opened with. */
 export interface SimulatedDeviceOptions {
@@ -19,7 +19,7 @@ export interface DomainDescriptors {
 
 export function descriptorsOf(options: SimulatedDeviceOptions): DomainDescriptors {
   const descriptor = (module: string): DeviceDescriptor => ({
-    module: new URL(module, import.meta.url).href,
+    module: ownFile(module, import.meta.url).href,
     options,
     path: options.path,
     simulated: true,
