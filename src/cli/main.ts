@@ -8,6 +8,7 @@ import { Interrupted } from './interrupt.js'
 import { serviceAddress } from './service-address.js'
 import { endWithReader } from './standard-output.js'
 import { storeCommand } from './store.js'
+import { top } from './top/top.js'
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
   version: string
@@ -147,6 +148,16 @@ program
   .option('--json', 'print the findings as JSON')
   .option('--device <path>', 'grant device', gntalloc.path)
   .action(loaded(async () => (await import('./doctor.js')).doctor))
+
+program
+  .command('top')
+  .description('show what a process grants, fills and streams; it has to have opened a Monitor')
+  .argument('[pid]', 'which process; default: the only one of this user', integer)
+  .option('--socket <path>', 'the socket of its Monitor, if it is not where they usually are')
+  .option('--json', 'print a snapshot as JSON')
+  .option('--interval <seconds>', 'between two snapshots', seconds, 1)
+  .option('--count <number>', 'end after so many; default: one, and on a terminal no end', integer)
+  .action(top)
 
 /** What the commands on streams have in common. */
 function placed(command: Command): Command {

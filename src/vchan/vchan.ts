@@ -10,6 +10,7 @@ import { AwaitedDomain } from './awaited-domain.js'
 import { connectLink } from './connect.js'
 import { CHUNK_BYTES, Inflow } from './inflow.js'
 import type { Link } from './link.js'
+import { streamClosed, streamOpened } from './open-streams.js'
 import { checkConnect, checkServe, type VchanConnectOptions, type VchanServeOptions } from './options.js'
 import { type Callback, Outflow } from './outflow.js'
 import { Refusal } from './refusal.js'
@@ -78,6 +79,7 @@ export class Vchan extends Duplex {
       close: () => this.#close(),
     }
     vigil.add(this.#watched)
+    streamOpened(this)
     publish('xen-grants:stream-open', () => ({ domid, path }))
     channel.on('event', this.#woken)
     channel.once('close', this.#channelLost)
@@ -205,6 +207,7 @@ export class Vchan extends Duplex {
   }
 
   #over(error: Error | null, callback: Callback): void {
+    streamClosed(this)
     publish('xen-grants:stream-close', () => {
       const { domid, path, bytesRead, bytesWritten, eventsSent, eventsReceived, stalls } = this
       const milliseconds = performance.now() - this.#began

@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url'
 export const ROWS = [
   ['workers'],
   ['cli'],
-  ['index.ts', 'vchan.ts', 'xenstore.ts'],
+  ['index.ts', 'monitor.ts', 'vchan.ts', 'xenstore.ts'],
+  ['monitor'],
   ['diagnosis'],
   ['xen.ts'],
   ['net'],
@@ -38,6 +39,7 @@ export const ROWS = [
     'diagnostics.ts',
     'errors.ts',
     'inspect.ts',
+    'private-folder.ts',
     'semaphore.ts',
     'unmap-notify.ts',
   ],

@@ -12,7 +12,11 @@ it(`process.exit() at any moment of anything ends with the code asked for (seed 
   }
 })
 
-it(`the device worker may die while eight threads write (seed ${SEED})`, { timeout: TIMEOUT }, async () => {
-  const result = await trial('worker-death.mjs', { seed: SEED, rounds: rounds(2, 200) })
+it(`the device worker may die while several threads write (seed ${SEED})`, { timeout: TIMEOUT }, async () => {
+  const result = await trial('worker-death.mjs', {
+    seed: SEED,
+    rounds: rounds(2, 200),
+    threads: rounds(3, 8),
+  })
   expect(result).toMatchObject(FINE)
 })

@@ -9,44 +9,42 @@ type SimulationOptions = Parameters<typeof SimulatedXen.create>[0]
  * test's to close. To start one takes longer than most tests, so the next test gets the same again, unless this one has
  * changed something that cannot be seen: a limit, an ordered fault, a domain that is gone.
  *
- * @param open what the tests have in common: it is opened with a Xen, and closed with it. At the end of a test everything is as it
- *   was then
+ * @param open what the tests have in common. It is opened anew after a test that has not left everything as it was
  */
 export function useXen<T extends readonly AsyncDisposable[] = []>(
   options?: SimulationOptions,
   open?: (xen: SimulatedXen) => Promise<T>,
 ): { readonly xen: SimulatedXen; readonly opened: T } {
   let xen: SimulatedXen | undefined
-  let opened: T
+  let opened: T | undefined
   let before: object = NOTHING_LEFT
   let changed = false
   const closeOpened = async (): Promise<void> => {
-    for (const one of opened ?? []) await one[Symbol.asyncDispose]()
+    const all = opened ?? []
+    opened = undefined
+    await Promise.all(all.map((one) => one[Symbol.asyncDispose]()))
   }
   beforeEach(async () => {
-    if (xen) return
     changed = false
-    const made = await SimulatedXen.create({ freePerIteration: 0, ...options })
-    if (open) {
-      opened = await open(made)
-      before = await counted(made)
-    }
-    xen = noticed(made, () => {
+    xen ??= noticed(await SimulatedXen.create({ freePerIteration: 0, ...options }), () => {
       changed = true
     })
+    if (!open || opened) return
+    opened = await open(xen)
+    before = await counted(xen)
   })
   afterEach(async () => {
     const used = xen!
-    // What is replaced leaves nothing, not even what it was opened with.
-    if (changed) await closeOpened()
+    await used.tick()
+    if (open && !changed && equals(await counted(used), before)) return
+    await closeOpened()
     await used.tick()
     let left = await used.counters()
     // That a store has been closed comes on another socket.
     for (let tries = 0; left.storeConnections > 0 && tries < 1000; tries++) left = await used.counters()
     try {
-      expect(left).toMatchObject(changed ? NOTHING_LEFT : before)
+      expect(left).toMatchObject(NOTHING_LEFT)
     } catch (error) {
-      if (!changed) await closeOpened()
       changed = true
       throw error
     } finally {
@@ -57,7 +55,7 @@ export function useXen<T extends readonly AsyncDisposable[] = []>(
     }
   })
   afterAll(async () => {
-    if (xen) await closeOpened()
+    await closeOpened()
     await xen?.close()
   })
   return {
@@ -65,9 +63,13 @@ export function useXen<T extends readonly AsyncDisposable[] = []>(
       return xen!
     },
     get opened() {
-      return opened
+      return opened!
     },
   }
+}
+
+function equals(one: object, other: object): boolean {
+  return JSON.stringify(one) === JSON.stringify(other)
 }
 
 // The table is used by what is deferred, and other programs may have connections.

@@ -1,19 +1,12 @@
 import { Buffer } from 'node:buffer'
 import { randomBytes } from 'node:crypto'
-import {
-  accessSync,
-  constants as fsConstants,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { accessSync, constants as fsConstants, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import process from 'node:process'
 import { outOfRange } from '../../arguments.js'
 import { systemCallError } from '../../errors.js'
+import { makePrivateFolder } from '../../private-folder.js'
 import { files } from '../wire/protocol.js'
 import { isAbandoned, isHalfMade, ownerText } from './owner.js'
 
@@ -104,16 +97,10 @@ function removeAbandoned(folder: string): void {
   }
 }
 
-/** The folder for all of this user's, in memory if possible. Others can write next to it, hence the check. */
+/** The folder for all of this user's, in memory if possible. */
 function userFolder(): string {
-  const uid = process.getuid?.() ?? 0
-  const folder = join(memoryFileSystem(), `xen-grants-${uid}`)
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const found = lstatSync(folder)
-  if (!found.isDirectory() || found.uid !== uid || (found.mode & 0o077) !== 0) {
-    const what = `${folder} is not a private directory of this user: remove it, or pass options.path`
-    throw systemCallError(constants.errno.EACCES, 'mkdir', what, { path: folder })
-  }
+  const folder = join(memoryFileSystem(), `xen-grants-${process.getuid?.() ?? 0}`)
+  makePrivateFolder(folder, 'pass options.path')
   return folder
 }
 

@@ -5,7 +5,38 @@ const capacity = ['test/diagnosis/capacity.test.ts']
 const system = ['test/diagnosis/system.test.ts']
 const diagnose = ['test/diagnosis/diagnose.test.ts']
 
+const top = ['test/cli/top.test.ts']
+const monitor = ['test/monitor/monitor.test.ts']
+
 export default [
+  {
+    file: 'src/monitor/monitor.ts',
+    find: 'chmodSync(bound, 0o600)',
+    replace: '',
+    tests: monitor,
+    breaks: 'other users may connect to the socket',
+  },
+  {
+    file: 'src/monitor/answering.ts',
+    find: 'asked > MAX_UNANSWERED || ',
+    replace: '',
+    tests: monitor,
+    breaks: 'questions without end are remembered',
+  },
+  {
+    file: 'src/cli/top/received.ts',
+    find: 'return escaped(Buffer.from(String(value).slice(0, MAX.text)))',
+    replace: 'return String(value).slice(0, MAX.text)',
+    tests: top,
+    breaks: 'another process steers the terminal',
+  },
+  {
+    file: 'src/cli/top/screen.ts',
+    find: "process.stdout.on('resize', this.#draw)",
+    replace: '',
+    tests: top,
+    breaks: 'a terminal that has become smaller shows broken lines',
+  },
   {
     file: 'src/cli/map.ts',
     find: 'const end = length ?? granted.bytes',

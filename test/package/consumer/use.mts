@@ -10,6 +10,7 @@ import {
   type SliceFunction,
   Xen,
 } from 'xen-grants'
+import { Monitor, type MonitorSnapshot } from 'xen-grants/monitor'
 import { SimulatedXen } from 'xen-grants/simulated'
 import { connect, listen, Vchan, VchanAgent } from 'xen-grants/vchan'
 import { type StoreChange, type StoreView, XenStore, XenStoreError } from 'xen-grants/xenstore'
@@ -48,6 +49,11 @@ export async function store(): Promise<StoreChange | undefined> {
   for await (const change of opened.watch('data')) if (length > 0) return change
   const error: unknown = await opened.closed
   return error instanceof XenStoreError && error.code === 'ENOENT' ? undefined : { path: '/', initial: true }
+}
+
+export async function monitored(server: GrantServer): Promise<MonitorSnapshot | string> {
+  await using monitor = await Monitor.open({ servers: [server], path: undefined })
+  return monitor.path
 }
 
 // Types that are inferred: a declaration of them must be able to name everything.
