@@ -2,11 +2,30 @@
 const colours = ['#3b82f6', '#f59e0b', '#10b981', '#ef4444', '#8b5cf6', '#64748b']
 const escaped = (text) => String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`)
 
+/** What a letter of the legend takes at most, about, in pixels: nothing here can measure text. */
+const LETTER = 7
+
+/** Where each candidate is named: in columns if they fit, else one behind the other, in as many lines as that takes. */
+function legendPlaces(candidates, width) {
+  const widths = candidates.map((candidate) => 15 + candidate.length * LETTER)
+  const column = Math.floor((width - 20) / Math.max(3, candidates.length))
+  if (Math.max(...widths) <= column) return candidates.map((_, i) => ({ x: 12 + i * column, y: 32 }))
+  let [x, y] = [12, 32]
+  return widths.map((own) => {
+    if (x > 12 && x + own > width) [x, y] = [12, y + 16]
+    const place = { x, y }
+    x += own + 18
+    return place
+  })
+}
+
 /** @param {{ title: string, unit: string, results: Record<string, Record<string, { median: number }>> }} result */
 export function barChart({ title, unit, results }) {
   const groups = Object.entries(results)
   const candidates = [...new Set(groups.flatMap(([, group]) => Object.keys(group)))]
-  const [left, top, bar, gap, width] = [210, 56, 16, 14, 760]
+  const [left, bar, gap, width] = [210, 16, 14, 760]
+  const places = legendPlaces(candidates, width)
+  const top = places.at(-1).y + 24
   const rows = groups.reduce((sum, [, group]) => sum + Object.keys(group).length, 0)
   const height = top + rows * bar + groups.length * gap + 30
   const largest = Math.max(...groups.flatMap(([, group]) => Object.values(group).map(({ median }) => median)))
@@ -29,9 +48,9 @@ export function barChart({ title, unit, results }) {
     y += gap
   }
   const legend = candidates.map((candidate, i) => {
-    const x = 12 + i * Math.floor((width - 20) / Math.max(3, candidates.length))
+    const { x, y } = places[i]
     const colour = colours[i % colours.length]
-    return `<rect x="${x}" y="32" width="10" height="10" fill="${colour}"/><text x="${x + 15}" y="41" font-size="12">${escaped(candidate)}</text>`
+    return `<rect x="${x}" y="${y}" width="10" height="10" fill="${colour}"/><text x="${x + 15}" y="${y + 9}" font-size="12">${escaped(candidate)}</text>`
   })
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,

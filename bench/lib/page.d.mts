@@ -1,0 +1,1 @@
+export function page(results: Record<string, object>): string

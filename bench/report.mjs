@@ -1,0 +1,19 @@
+// The results of the last runs as one page of HTML: npm run bench:report [-- file]
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { page } from './lib/page.mjs'
+
+const folder = new URL('./results/', import.meta.url)
+const names = readdirSync(folder)
+  .filter((name) => name.endsWith('.json'))
+  .sort()
+const results = Object.fromEntries(
+  names.map((name) => [
+    name.slice(0, -'.json'.length),
+    JSON.parse(readFileSync(new URL(name, folder), 'utf8')),
+  ]),
+)
+const [, , file = 'reports/benchmarks.html'] = process.argv
+mkdirSync(dirname(file), { recursive: true })
+writeFileSync(file, page(results))
+console.log(`${names.length} benchmarks in ${file}`)
