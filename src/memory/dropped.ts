@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
+import { collector } from './collector.js'
 
 /*
  * The memory of grants that have ended, as far as this thread had referred to it.
@@ -10,8 +9,6 @@ import { runInNewContext } from 'node:vm'
  * until then (no memory: it is all zero pages). So every thread that drops such buffers counts them, and has V8 collect when
  * there are many.
  */
-
-type Collect = (options: { type: 'minor' | 'major' }) => void
 
 /** A thread that has dropped so many bytes looks whether they are still there. */
 const LOOK_AFTER = 2 ** 30
@@ -48,17 +45,4 @@ function grown(): number {
 /** Of the process, in bytes. */
 function addressSpace(): number {
   return Number.parseInt(readFileSync('/proc/self/statm', 'latin1'), 10) * 4096
-}
-
-let found: Collect | undefined
-
-/** V8's own function for it, without the flag of the command line that shows it to all code. */
-function collector(): Collect {
-  if (found) return found
-  const shown = 'gc' in globalThis
-  setFlagsFromString('--expose-gc')
-  const collect: unknown = runInNewContext('globalThis.gc')
-  if (!shown) setFlagsFromString('--no-expose-gc')
-  found = typeof collect === 'function' ? (collect as Collect) : () => {}
-  return found
 }

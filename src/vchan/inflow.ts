@@ -1,5 +1,6 @@
 import type { Buffer } from 'node:buffer'
 import { keepFreed } from '../memory/keep-freed.js'
+import { received } from '../memory/received.js'
 import type { VchanEnd } from './end.js'
 import { Notify } from './layout.js'
 import { Turn } from './turn.js'
@@ -99,6 +100,7 @@ export class Inflow {
   }
 
   #push(count: number): boolean {
+    received(count)
     const chunk = this.#end.reader.take(count)
     this.bytes += count
     return this.#consumer.push(chunk)
