@@ -3,12 +3,11 @@ import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 /**
- * What a file needs a process of its own for: to mock a module, or to start what a segmentation fault, a thread that is left or
- * a lost event would be seen in. Starting a process takes half a second, longer than most of the others run: these follow each
- * other in one.
+ * What a file needs a process of its own for: to mock a module or a timer, to look at what its process holds, or to load native
+ * code itself. Starting a process and loading the package takes half a second of a processor, longer than most files run: the
+ * others follow each other in one process.
  */
-const ALONE =
-  /vi\.mock|fake-timers|xen-grants|SimulatedXen|simulated-world|useXen|useServer|shared-ends|new Worker|setup\/(process|client-thread)|native\/|xenstored\/daemon|(trial|world)\.js|process\.(on|exit)/
+const ALONE = /vi\.mock|fake-timers|\/proc\/self|memoryUsage|native\/|process\.(exit|env\.\w+ =)|globalThis/
 
 const files = readdirSync(new URL('test', import.meta.url), { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.test.ts'))
@@ -17,7 +16,7 @@ const alone = files.filter((file) => ALONE.test(readFileSync(new URL(file, impor
 const together = files.filter((file) => !alone.includes(file))
 
 const common = {
-  // A segmentation fault then fails one file instead of ending the run.
+  // A segmentation fault then fails the files of one process instead of ending the run.
   pool: 'forks' as const,
   setupFiles: ['test/setup/coverage.ts'],
   testTimeout: 30_000,
@@ -31,8 +30,8 @@ export default defineConfig({
       { test: { ...common, name: 'alone', include: alone } },
       { test: { ...common, name: 'together', include: together, isolate: false } },
     ],
-    // By default one processor is left to Vitest itself, which halves the speed of a machine with two.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // One more than there are processors: many tests wait for another process or for a while.
+    maxWorkers: Math.max(2, availableParallelism() + 1),
     // Not among what is common: each project would build again.
     globalSetup: ['test/setup/build.ts'],
   },

@@ -14,6 +14,7 @@ export type LibraryErrorCode =
   | 'ERR_GRANTS_SHORT_READ'
   | 'ERR_GRANTS_PROTOCOL'
 
+/** The fields of a {@link GrantError} beside its code and message: each is there only where it applies. */
 export interface GrantErrorFields {
   /** Negative, as in Node's own system errors. */
   errno?: number

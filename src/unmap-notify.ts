@@ -1,6 +1,7 @@
 import { PAGE_SIZE, UNMAP_NOTIFY_CLEAR_BYTE, UNMAP_NOTIFY_SEND_EVENT } from './abi.js'
 import { checkInteger, checkOptions } from './arguments.js'
 
+/** What the kernel does when pages are unmapped. Neither `clearByte` nor `port`: nothing. */
 export interface UnmapNotifyOptions {
   /** The page of the grant whose notification is meant. Default 0. Every page can have one. */
   page?: number | undefined

@@ -27,6 +27,7 @@ export interface DomainStandIn {
   readonly [storeDescriptor]?: StoreDescriptor
 }
 
+/** Which domain, and with what options its parts are opened. */
 export interface XenOptions {
   /** The domain whose devices are opened. Default: the one this machine is. */
   on?: DomainStandIn | undefined
@@ -169,6 +170,7 @@ export class Xen {
     return inLine('Xen', { open: [...this.#parts.keys()], state: this.#lifecycle.state }, options)
   }
 
+  /** For `await using`: {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

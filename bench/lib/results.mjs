@@ -1,7 +1,8 @@
-// Where results go: a table on the terminal, JSON and a chart in bench/results.
+// Where results go: a table on the terminal; JSON and a chart in bench/results, if the machine was quiet.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { barChart } from './chart.mjs'
+import { quietness } from './quiet.mjs'
 import { median, spread, table } from './table.mjs'
 
 const folder = new URL('../results/', import.meta.url)
@@ -36,6 +37,13 @@ export function report(name, { title, unit, lowerIsBetter = true, baseline, samp
     ])
     table(`${title}, times ${baseline} in the same round`, ['', ...others], ratios)
   }
+  const { others, quiet } = quietness()
+  const part = `others used ${(others * 100).toFixed(0)} % of the processors`
+  if (!quiet) {
+    console.log(`\nNot kept: ${part} meanwhile. Ratios of one round still say something.`)
+    return
+  }
+  console.log(`\n${part} meanwhile`)
   mkdirSync(folder, { recursive: true })
   const summary = Object.fromEntries(
     Object.entries(samples).map(([label, byCandidate]) => [
@@ -53,7 +61,13 @@ export function report(name, { title, unit, lowerIsBetter = true, baseline, samp
       ),
     ]),
   )
-  const json = { title, unit, lowerIsBetter, machine: machine(), results: summary }
+  const json = {
+    title,
+    unit,
+    lowerIsBetter,
+    machine: { ...machine(), others: Number(others.toFixed(3)) },
+    results: summary,
+  }
   writeFileSync(new URL(`${name}.json`, folder), `${JSON.stringify(json, null, 2)}\n`)
   writeFileSync(new URL(`${name}.svg`, folder), barChart(json))
 }

@@ -1,14 +1,18 @@
 import type { Buffer } from 'node:buffer'
-import { open } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import process from 'node:process'
+import type { Readable } from 'node:stream'
 import type { FileSource } from '../net/transfer/send-file.js'
+import { openPipeToRead } from './pipe.js'
 
 export interface OpenSource extends FileSource, AsyncDisposable {}
 
 /** Opens what is sent. '-': standard input. @throws what opening it fails with */
 export async function openSource(path: string): Promise<OpenSource> {
-  return path === '-' ? standardInput() : openFile(path)
+  if (path === '-') return streamed('standard input', process.stdin)
+  const found = await stat(path)
+  return found.isFIFO() ? streamed(basename(path), openPipeToRead(path)) : openFile(path)
 }
 
 async function openFile(path: string): Promise<OpenSource> {
@@ -16,7 +20,7 @@ async function openFile(path: string): Promise<OpenSource> {
   try {
     const found = await handle.stat()
     if (found.isDirectory()) throw new Error(`${path} is a folder: send an archive of it`)
-    // What has no size ends when it ends: a pipe, a device. A file of /proc says 0 and has more.
+    // What has no size ends when it ends: a device. A file of /proc says 0 and has more.
     const size = found.isFile() && found.size > 0 ? found.size : undefined
     let left = size ?? Number.POSITIVE_INFINITY
     return {
@@ -36,12 +40,11 @@ async function openFile(path: string): Promise<OpenSource> {
   }
 }
 
-function standardInput(): OpenSource {
-  const input = process.stdin
+function streamed(name: string, input: Readable): OpenSource {
   const chunks = input[Symbol.asyncIterator]() as AsyncIterator<Buffer>
   let chunk: Buffer | undefined
   return {
-    name: 'standard input',
+    name,
     size: undefined,
     read: async (into) => {
       if (!chunk?.length) chunk = (await chunks.next()).value as Buffer | undefined

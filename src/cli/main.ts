@@ -4,17 +4,8 @@ import process from 'node:process'
 import { URL } from 'node:url'
 import { Command, InvalidArgumentError } from 'commander'
 import { evtchn, gntalloc, gntdev } from '../drivers/catalogue.js'
-import { connectCommand } from './connect.js'
-import { demo } from './demo.js'
-import { doctor } from './doctor.js'
 import { Interrupted } from './interrupt.js'
-import { listenCommand } from './listen.js'
-import { map } from './map.js'
-import { notify } from './notify.js'
-import { receive } from './receive.js'
-import { send } from './send.js'
 import { serviceAddress } from './service-address.js'
-import { share } from './share.js'
 import { endWithReader } from './standard-output.js'
 import { storeCommand } from './store.js'
 import { top } from './top/top.js'
@@ -29,6 +20,11 @@ function integer(text: string): number {
   return value
 }
 
+/** A command whose modules are loaded when it runs: the others need not wait for them. */
+function loaded<A extends unknown[]>(load: () => Promise<(...given: A) => Promise<void>>) {
+  return async (...given: A): Promise<void> => (await load())(...given)
+}
+
 /** A timer takes no more. */
 const MAX_SECONDS = 2 ** 31 / 1000 - 1
 
@@ -36,6 +32,13 @@ function seconds(text: string): number {
   const value = Number(text)
   if (text.trim() === '' || !(value >= 0 && value <= MAX_SECONDS))
     throw new InvalidArgumentError('must be a number of seconds.')
+  return value
+}
+
+/** Of something that has no time to happen at once. */
+function someSeconds(text: string): number {
+  const value = seconds(text)
+  if (value === 0) throw new InvalidArgumentError('must be more than 0 seconds.')
   return value
 }
 
@@ -57,7 +60,7 @@ program
   .option('--device <path>', 'grant device', gntalloc.path)
   .option('--threads <number>', 'filler threads', integer)
   .option('--corrupt', 'change one byte on the way, to see the check fail')
-  .action(demo)
+  .action(loaded(async () => (await import('./demo.js')).demo))
 
 program
   .command('share')
@@ -68,7 +71,7 @@ program
   .option('--json', 'print the grant as JSON')
   .option('--device <path>', 'grant device', gntalloc.path)
   .option('--simulated [path]', 'share in a simulated Xen instead: a new one, or that of a directory')
-  .action(share)
+  .action(loaded(async () => (await import('./share.js')).share))
 
 program
   .command('map')
@@ -83,7 +86,7 @@ program
   .option('--device <path>', 'mapping device', gntdev.path)
   .option('--simulated <path>', 'map in the simulated Xen of this directory')
   .option('--as <number>', 'in a simulated Xen: the domain that maps', integer)
-  .action(map)
+  .action(loaded(async () => (await import('./map.js')).map))
 
 program
   .command('notify')
@@ -96,7 +99,7 @@ program
   )
   .option('--count <number>', 'end after so many events', integer)
   .option('--device <path>', 'event channel device', evtchn.path)
-  .action(notify)
+  .action(loaded(async () => (await import('./notify.js')).notify))
 
 placed(program.command('send'))
   .description('offer a file to one receiver in another domain, and end when that has it')
@@ -104,7 +107,12 @@ placed(program.command('send'))
   .requiredOption('--to <domain[:name]>', 'the domain, and the name of the service (file)', serviceAddress)
   .option('--window <bytes>', 'shared memory for each direction', integer, 1 << 20)
   .option('--no-hash', 'do not compare SHA-256')
-  .action(send)
+  .option(
+    '--timeout <seconds>',
+    'give up when no receiver comes, or the one that has come takes nothing, for so long; default: wait',
+    someSeconds,
+  )
+  .action(loaded(async () => (await import('./send.js')).send))
 
 placed(program.command('receive'))
   .description('take a file that another domain offers with send')
@@ -113,7 +121,7 @@ placed(program.command('receive'))
   .option('--force', 'replace the file if there is one')
   .option('--timeout <seconds>', 'how long to wait for the sender; 0 looks once', seconds, 60)
   .option('--max-bytes <number>', 'refuse a file that has more', integer)
-  .action(receive)
+  .action(loaded(async () => (await import('./receive.js')).receive))
 
 placed(program.command('listen'))
   .description('serve a program of another domain with standard input and output, as netcat does')
@@ -123,14 +131,14 @@ placed(program.command('listen'))
   .option('--keep', 'go on after the first connection: with --exec many at once, without one after the other')
   .option('--quit-after <seconds>', QUIT_AFTER, seconds)
   .option('--window <bytes>', 'shared memory for each direction', integer, 64 << 10)
-  .action(listenCommand)
+  .action(loaded(async () => (await import('./listen.js')).listenCommand))
 
 placed(program.command('connect'))
   .description('connect standard input and output with a service of another domain, as netcat does')
   .argument('<domain:name>', 'the domain, and the name of the service', serviceAddress)
   .option('--timeout <seconds>', 'how long to wait for the service; 0 looks once', seconds, 60)
   .option('--quit-after <seconds>', QUIT_AFTER, seconds)
-  .action(connectCommand)
+  .action(loaded(async () => (await import('./connect.js')).connectCommand))
 
 program.addCommand(storeCommand())
 
@@ -139,7 +147,7 @@ program
   .description('tell what keeps this machine from granting pages, and what to type')
   .option('--json', 'print the findings as JSON')
   .option('--device <path>', 'grant device', gntalloc.path)
-  .action(doctor)
+  .action(loaded(async () => (await import('./doctor.js')).doctor))
 
 program
   .command('top')

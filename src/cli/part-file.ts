@@ -6,6 +6,7 @@ import { dirname } from 'node:path'
 import process from 'node:process'
 import type { Writable } from 'node:stream'
 import type { FileTarget } from '../net/transfer/receive-file.js'
+import { openPipeToWrite } from './pipe.js'
 
 /** What is written at once when there is more than that waiting, in bytes. */
 const BUFFERED = 4 << 20
@@ -17,15 +18,17 @@ export interface Output extends FileTarget, AsyncDisposable {}
  * Opens where a received file goes: '-' is standard output; what exists and is no file, such as a pipe, is written to; a file
  * gets its name when it has been kept, and has another in the same folder until then.
  * @param force replaces a file that exists
- * @throws Error: it exists; what opening it fails with
+ * @param signal ends the waiting for the reader of a pipe
+ * @throws Error: it exists; what opening it fails with; the signal's reason
  */
-export async function openOutput(path: string, force: boolean): Promise<Output> {
+export async function openOutput(path: string, force: boolean, signal: AbortSignal): Promise<Output> {
   if (path === '-') return standardOutput()
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error
     return undefined
   })
-  if (found && !found.isFile()) return special(path)
+  if (found?.isFIFO()) return special(await openPipeToWrite(path, BUFFERED, signal))
+  if (found && !found.isFile()) return special(await device(path))
   if (found && !force) throw exists(path)
   // A link stays one.
   const place = found ? await realpath(path) : path
@@ -82,9 +85,13 @@ class PartFile implements Output {
   }
 }
 
-async function special(path: string): Promise<Output> {
+async function device(path: string): Promise<WriteStream> {
   const output = createWriteStream(path, { highWaterMark: BUFFERED })
   await once(output, 'open')
+  return output
+}
+
+function special(output: Writable): Output {
   return {
     output,
     flush: () => ended(output),
@@ -94,14 +101,14 @@ async function special(path: string): Promise<Output> {
 }
 
 /** All is written, and the file is closed. */
-async function ended(output: WriteStream): Promise<void> {
+async function ended(output: Writable): Promise<void> {
   if (output.errored) throw output.errored
   output.end()
   await once(output, 'close')
 }
 
 /** A write that is under way ends first. */
-async function closed(output: WriteStream): Promise<void> {
+async function closed(output: Writable): Promise<void> {
   if (output.closed) return
   // Why it failed has been told.
   output.on('error', () => {}).destroy()

@@ -28,7 +28,7 @@ export async function receive(command: ReceiveCommand): Promise<void> {
   const { signal } = interrupt
   const timeout = seconds * 1000
   // What cannot be written is not asked for.
-  await using output: Output = await openOutput(out, force)
+  await using output: Output = await openOutput(out, force, signal)
   const began = performance.now()
   await using place = await joinPlace(where, timeout, signal)
   const left = Math.max(1, Math.ceil(timeout - (performance.now() - began)))

@@ -1,11 +1,11 @@
-import { once } from 'node:events'
 import { performance } from 'node:perf_hooks'
 import process from 'node:process'
 import { onAbort, untilAborted } from '../abort.js'
 import { sendFile, type Transferred } from '../net/transfer/send-file.js'
-import { listen, type ServiceSocket } from '../vchan.js'
+import { listen } from '../vchan.js'
 import { openSource } from './file-source.js'
 import { interruptible } from './interrupt.js'
+import { receiverOf, untilSilent } from './patience.js'
 import { hostPlace, type PlaceOptions } from './place.js'
 import type { ServiceAddress } from './service-address.js'
 import { TransferProgress } from './transfer-progress.js'
@@ -16,10 +16,13 @@ export interface SendCommand extends PlaceOptions {
   to: ServiceAddress
   hash: boolean
   window: number
+  /** In seconds. Default: no limit. */
+  timeout?: number
 }
 
 /** Offers a file to one receiver in another domain, and ends when that has it. */
-export async function send(path: string, { to, hash, window, ...where }: SendCommand): Promise<void> {
+export async function send(path: string, command: SendCommand): Promise<void> {
+  const { to, hash, window, timeout: seconds, ...where } = command
   using interrupt = interruptible()
   const { signal } = interrupt
   await using source = await openSource(path)
@@ -28,15 +31,16 @@ export async function send(path: string, { to, hash, window, ...where }: SendCom
   const options = { name, domids: [domid], window, maxConnections: 1, signal }
   await using service = await listen(place.xen, options)
   process.stderr.write(`${source.name} is offered to domain ${domid} as "${name}"; ^C takes it back\n`)
-  const [socket] = (await untilAborted(once(service, 'connection'), signal)) as [ServiceSocket]
+  const socket = await receiverOf(service, seconds, signal)
   // Nobody else is served.
   service.close().catch(() => {})
   const takeBack = onAbort(signal, () => socket.destroy())
   socket.on('error', () => {})
+  const patient = untilSilent(socket, source, seconds)
   try {
     using progress = new TransferProgress('sending', source.size)
     const began = performance.now()
-    const sending = sendFile(socket, source, { hash, onProgress: progress.update })
+    const sending = sendFile(socket, patient, { hash, onProgress: progress.update })
     const sent = await untilAborted(sending, signal)
     process.stderr.write(summary('sent', sent, performance.now() - began))
   } finally {

@@ -1,8 +1,7 @@
 import { once } from 'node:events'
 import process from 'node:process'
 import { Command, InvalidArgumentError } from 'commander'
-import { SimulatedXen } from '../simulated/index.js'
-import { type StoreAccess, type StorePermission, type StoreStandIn, XenStore } from '../xenstore.js'
+import type { StoreAccess, StorePermission, StoreStandIn, XenStore } from '../xenstore.js'
 import { escaped } from './escaped.js'
 
 interface Place {
@@ -60,11 +59,14 @@ async function opened(
 ): Promise<void> {
   if (domain !== undefined && simulated === undefined)
     throw new Error('--domain names a domain of a simulated Xen: --simulated tells which')
+  // Only now: `--help` and other commands need neither.
+  const { XenStore } = await import('../xenstore.js')
   if (simulated === undefined) {
     await using store = await XenStore.open(path === undefined ? {} : { path })
     await work(store)
     return
   }
+  const { SimulatedXen } = await import('../simulated/index.js')
   const xen = await SimulatedXen.attach(simulated)
   try {
     const place: unknown = domain === undefined ? xen : xen.domain(domain)

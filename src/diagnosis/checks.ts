@@ -1,6 +1,7 @@
 import { gntalloc, udevFile, udevRule } from '../drivers/catalogue.js'
 import type { System } from './system.js'
 
+/** One thing that `diagnose()` has looked at. */
 export interface Finding {
   /** Short name of what was looked at. */
   check: string

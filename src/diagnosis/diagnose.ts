@@ -14,11 +14,13 @@ import { checkServices } from './services.js'
 import { type System, thisSystem } from './system.js'
 import { checkXenstore, storeToAsk } from './xenstore.js'
 
+/** What to look at. */
 export interface DiagnoseOptions {
   /** Default '/dev/xen/gntalloc'. */
   device?: string | undefined
 }
 
+/** Everything that `diagnose()` has found, in the order in which it looked. */
 export interface Diagnosis {
   /** True when pages can be granted on this machine now. */
   ready: boolean

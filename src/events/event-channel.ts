@@ -12,6 +12,7 @@ interface EventChannelEvents {
   close: []
 }
 
+/** How to wait for an event. */
 export interface WaitOptions {
   signal?: AbortSignal | undefined
 }
@@ -162,6 +163,7 @@ export class EventChannel extends EventEmitter<EventChannelEvents> implements As
     return inLine('EventChannel', { port: this.port, state: this.#closed ? 'closed' : 'open' }, options)
   }
 
+  /** For `await using`: {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

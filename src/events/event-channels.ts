@@ -22,6 +22,7 @@ export interface EventDeviceStandIn {
   readonly [eventDescriptor]: DeviceDescriptor
 }
 
+/** How event channels are opened. */
 export interface EventChannelsOptions {
   /** Path of the device, or a SimulatedXen or one of its domains. Default '/dev/xen/evtchn'. */
   device?: string | EventDeviceStandIn | undefined
@@ -140,6 +141,7 @@ export class EventChannels extends EventEmitter<EventChannelsEvents> {
     return inLine('EventChannels', { state: this.#lifecycle.state }, options)
   }
 
+  /** For `await using`: {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

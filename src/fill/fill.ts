@@ -20,6 +20,7 @@ const AT_ONCE_BELOW = 1 << 20
 /** A file of so many bytes is read by libuv's threads, which costs less than telling a filler. */
 const SMALL_FILE = 1 << 20
 
+/** What a fill has done. */
 export interface FillResult {
   bytes: number
   /** In how many slices the pool did it; 1 when it was done without it. */

@@ -1,6 +1,7 @@
 import { SHARE_ENV } from 'node:worker_threads'
 import { checkInteger, checkOptions, invalidArgType } from '../arguments.js'
 
+/** The threads that fill pages and run modules. */
 export interface FillerOptions {
   /** Filler threads, at least 1. Default: what `os.availableParallelism()` says. They start with the first task. */
   threads?: number | undefined

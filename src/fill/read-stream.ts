@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import { checkInteger } from '../arguments.js'
 import type { LiveBytes } from './stream.js'
 
+/** Which part of the pages to read. */
 export interface ReadStreamOptions {
   /** Where to begin, in bytes. Default 0. */
   start?: number | undefined

@@ -51,6 +51,7 @@ function writeChunk(chunk: unknown, bytes: Uint8Array, at: number): number {
   return end
 }
 
+/** Which part of the pages to write. */
 export interface WriteStreamOptions {
   /** Where in the grant to begin, in bytes. Default 0. */
   start?: number | undefined

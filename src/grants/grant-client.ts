@@ -14,6 +14,7 @@ import type { GrantPoolHandle, PoolOptions } from './pool/pool-options.js'
 import type { ShareOptions } from './share-options.js'
 import type { ClientStats } from './stats.js'
 
+/** How a thread connects to a server of its process. */
 export interface ConnectOptions {
   /** The filler threads of this thread's grants; they start when first needed. */
   fillers?: FillerOptions | undefined
@@ -72,6 +73,10 @@ export class GrantClient {
     return this.#core.pool(options)
   }
 
+  /**
+   * Numbers of the whole server, and of this thread's use of it. @throws GrantError ERR_GRANTS_CLOSED,
+   * ERR_GRANTS_WORKER_DIED
+   */
   stats(): Promise<ClientStats> {
     return this.#core.stats()
   }
@@ -85,6 +90,7 @@ export class GrantClient {
     return inLine('GrantClient', { state: this.#core.state }, options)
   }
 
+  /** For `await using`: {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

@@ -23,6 +23,7 @@ import { openPort } from './session-port.js'
 import type { ShareOptions } from './share-options.js'
 import type { ClientStats } from './stats.js'
 
+/** Numbers of the server, and of the use that the thread which opened it makes of it. */
 export type ServerStats = ClientStats
 
 interface GrantServerEvents {
@@ -128,6 +129,7 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
     return connectTo(this.#current.thread)
   }
 
+  /** What is alive, waiting and done. @throws GrantError ERR_GRANTS_CLOSED, ERR_GRANTS_WORKER_DIED */
   async stats(): Promise<ServerStats> {
     return (await this.#client()).stats()
   }
@@ -167,6 +169,7 @@ export class GrantServer extends EventEmitter<GrantServerEvents> {
     )
   }
 
+  /** For `await using`: {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

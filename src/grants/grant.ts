@@ -129,6 +129,7 @@ export class Grant extends SharedPages {
     )
   }
 
+  /** For `await using`: {@link unshare}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#work.unshare()
   }

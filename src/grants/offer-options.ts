@@ -1,5 +1,6 @@
 import type { EventChannel } from '../events/event-channel.js'
 
+/** How a grant is offered. */
 export interface OfferOptions {
   /** Bound for the peer's domain: wakes this side when the peer unmaps, if the peer has event channels too. */
   channel?: EventChannel | undefined
@@ -8,6 +9,7 @@ export interface OfferOptions {
   signal?: AbortSignal | undefined
 }
 
+/** How to wait until the peer has unmapped the pages. */
 export interface ReleasedOptions {
   signal?: AbortSignal | undefined
 }

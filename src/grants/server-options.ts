@@ -12,6 +12,7 @@ export interface DeviceStandIn {
   readonly [deviceDescriptor]: DeviceDescriptor
 }
 
+/** How a grant device is opened, and how much may be granted through it. */
 export interface ServerOptions {
   /** Path of the device, or a SimulatedXen. Default '/dev/xen/gntalloc'. */
   device?: string | DeviceStandIn | undefined

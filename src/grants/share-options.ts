@@ -8,6 +8,7 @@ import {
   outOfRange,
 } from '../arguments.js'
 
+/** What is granted, and to whom. */
 export interface ShareOptions {
   /** The domain that may map the pages: 0 to 32751 (0x7FEF). */
   domid: number

@@ -1,5 +1,6 @@
 import { checkBoolean, checkInteger, checkOptions, checkSignal } from '../arguments.js'
 
+/** How pages are taken back. `timeout` without `whenReleased` has no effect. */
 export interface UnshareOptions {
   /** Wait for no thread; see `Grant.unshare`. Default false. */
   force?: boolean | undefined

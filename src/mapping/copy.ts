@@ -10,6 +10,7 @@ export interface GrantPlace {
   offset?: number | undefined
 }
 
+/** One segment of a grant copy. At least one side is a grant, and neither goes beyond its page. */
 export interface CopyOptions {
   source: GrantPlace | Uint8Array
   target: GrantPlace | Uint8Array

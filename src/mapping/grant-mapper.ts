@@ -144,6 +144,7 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
     return inLine('GrantMapper', { mapped: this.#context.mapped.size, state: this.#lifecycle.state }, options)
   }
 
+  /** For `await using`: {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

@@ -10,6 +10,7 @@ export interface ReadOnlyBytes
   extends Omit<Uint8Array<SharedArrayBuffer>, Store | 'subarray' | number>,
     Readonly<Record<Store, never>> {
   readonly [index: number]: number
+  /** As that of a `Uint8Array`: a part of the same memory, without copy. */
   subarray(begin?: number, end?: number): ReadOnlyBytes
 }
 

@@ -65,6 +65,7 @@ export class MappedGrant<Writable extends boolean = boolean> extends SharedPages
     return inLine('MappedGrant', facts, options)
   }
 
+  /** For `await using`: {@link unmap}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#work.unmap()
   }

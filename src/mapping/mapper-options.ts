@@ -12,6 +12,7 @@ export interface MapDeviceStandIn {
   readonly [mapDescriptor]: DeviceDescriptor
 }
 
+/** How a mapping device is opened. */
 export interface MapperOptions {
   /** Path of the device, or a SimulatedXen or one of its domains. Default '/dev/xen/gntdev'. */
   device?: string | MapDeviceStandIn | undefined
@@ -21,6 +22,7 @@ export interface MapperOptions {
   signal?: AbortSignal | undefined
 }
 
+/** What is mapped: `domid` and `refs`, `domid` and `offer`, or `grants`. */
 export interface MapOptions {
   /** The domain whose grants `refs` are. Left out when `grants` names domains itself. */
   domid?: number | undefined

@@ -6,6 +6,7 @@ import { absolute } from '../vchan/options.js'
 import { Rendezvous } from '../vchan/rendezvous.js'
 import { ServerLink } from '../vchan/server-link.js'
 import { type DomainParts, Vigil, type Watched } from '../vchan/vigil.js'
+import { XenStoreError } from '../xenstore/store-error.js'
 import { pathOf } from './options.js'
 import { ServiceSocket } from './service-socket.js'
 
@@ -42,8 +43,8 @@ export class Acceptor implements Watched {
   readonly #stop = new AbortController()
   /** The offer that stands. */
   #offer: Offer | undefined
-  /** An offer that has been taken, whose keys are still in xenstore. */
-  #stale: Offer | undefined
+  /** Of offers that nobody can take any more: their keys may be in xenstore still, and the last of them are. */
+  readonly #stale = new Set<Offer>()
   /** Lets the connection know that its keys are gone. */
   #replaced = (): void => {}
   /** The domain need not be there yet when it is allowed to connect. */
@@ -54,6 +55,11 @@ export class Acceptor implements Watched {
   constructor(domid: number, host: Host) {
     this.domid = domid
     this.#host = host
+  }
+
+  /** Fires when this ends. */
+  get signal(): AbortSignal {
+    return this.#stop.signal
   }
 
   /** Resolves when the first offer stands. @throws what making it throws, and then nothing is left of it */
@@ -68,7 +74,12 @@ export class Acceptor implements Watched {
     const meeting = await this.#meeting()
     // What an earlier self has left, before a port is bound: it could be the one that those keys name.
     await meeting.clear(signal)
-    await this.#renew()
+    try {
+      await this.#renew()
+    } catch (error) {
+      await this.#withdraw()
+      throw error
+    }
     Vigil.of(this.#host.parts).add(this)
     this.#served = this.#serve()
   }
@@ -133,7 +144,7 @@ export class Acceptor implements Watched {
     })
     const link = new ServerLink(offer, replaced)
     this.#offer = undefined
-    this.#stale = offer
+    this.#stale.add(offer)
     offer.channel.ref()
     this.#host.accepted(new ServiceSocket(link, Vigil.of(parts), name, over))
   }
@@ -150,32 +161,39 @@ export class Acceptor implements Watched {
       await offer.publish(this.#host.self)
     } catch (error) {
       this.#offer = undefined
-      await offer.end().catch(() => {})
+      // It may be there all the same, if no answer has come.
+      await offer.end().catch((failure: Error) => this.#endLater(offer, failure))
       throw error
     }
-    this.#stale = undefined
+    this.#stale.clear()
     this.#replaced()
     // Whether waiting for clients keeps the process alive is the service's to say.
     offer.channel.unref()
   }
 
-  /** Takes back the offer and the keys, as far as that can be done. What xenstored refuses now is tried with the next failure. */
+  /** Takes back the offer and all keys. What xenstored refuses now is tried again with the next failure, and at the end. */
   async #withdraw(): Promise<void> {
-    const [offer, stale] = [this.#offer, this.#stale]
+    const offer = this.#offer
     this.#offer = undefined
     try {
-      if (offer) await offer.end()
-      if (stale) {
+      if (offer) await offer.end().catch((error: Error) => this.#endLater(offer, error))
+      for (const one of this.#stale) {
         // What has been lost is opened anew; but a Xen that is being closed opens nothing any more.
-        const meeting = await this.#meeting().catch(() => stale.meeting)
-        await meeting.withdraw(stale.keys)
+        const meeting = await this.#meeting().catch(() => one.meeting)
+        await meeting.withdraw(one.keys)
+        this.#stale.delete(one)
       }
-      this.#stale = undefined
     } catch (error) {
       this.#host.failed(this.domid, error as Error)
     } finally {
       this.#replaced()
     }
+  }
+
+  /** Its pages and its port have been given back in any case, as far as they can be; its keys may be there. */
+  #endLater(offer: Offer, error: Error): void {
+    this.#stale.add(offer)
+    if (!(error instanceof XenStoreError)) this.#host.failed(this.domid, error)
   }
 
   /** Xen's store may be another one than the last time: the connection to xenstored may have been lost. */

@@ -14,7 +14,7 @@ import type { ServiceSocket } from './service-socket.js'
  * @param handler a listener for 'connection'
  * @returns when clients can connect
  * @throws what sharing pages, binding ports and writing to xenstore throws, and then nothing is left of it; GrantError EADDRINUSE:
- *   another service of this Xen has that name for one of the domains; the signal's reason; TypeError, RangeError
+ *   another service of this domain, in whatever process, has that name for one of the domains; the signal's reason; TypeError, RangeError
  */
 export function listen(
   xen: DomainParts,

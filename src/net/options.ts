@@ -10,6 +10,7 @@ import {
 import { checkParts } from '../vchan/options.js'
 import { checkDomid } from '../xenstore/paths.js'
 
+/** What is served, and to whom. */
 export interface ListenOptions {
   /**
    * Of the service: 1 to 12 of A-Z a-z 0-9 - _ @. A client of domain N finds it at `data/vchan/N/<name>` in this domain's
@@ -28,6 +29,7 @@ export interface ListenOptions {
   signal?: AbortSignal | undefined
 }
 
+/** Which service to connect to. */
 export interface SocketConnectOptions {
   /** The domain that listens: 0 to 32751. */
   domid: number
@@ -40,6 +42,7 @@ export interface SocketConnectOptions {
   signal?: AbortSignal | undefined
 }
 
+/** How to connect again and again. */
 export interface ReconnectOptions extends SocketConnectOptions {
   /** A new stream whenever the service has come back. */
   reconnect: true

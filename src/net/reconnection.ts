@@ -35,6 +35,10 @@ export class Reconnection implements AsyncIterable<ServiceSocket> {
     this.#signal = options.signal
   }
 
+  /**
+   * The streams, one after the other: the next when the one before has ended and the service is there. `break` closes the
+   * stream.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<ServiceSocket, void, undefined> {
     if (this.#closed) return
     const signal = this.#signal
@@ -97,6 +101,7 @@ export class Reconnection implements AsyncIterable<ServiceSocket> {
     for (const socket of this.#open) socket.destroy()
   }
 
+  /** For `await using`: {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

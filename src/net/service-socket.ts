@@ -36,6 +36,7 @@ export class ServiceSocket extends Vchan {
     return `xen:${this.domid}`
   }
 
+  /** What stands in the place of IPv4 or IPv6: `xen`. */
   get remoteFamily(): string {
     return 'xen'
   }
@@ -45,10 +46,12 @@ export class ServiceSocket extends Vchan {
     return false
   }
 
+  /** False: it is handed out when it has connected. */
   get pending(): boolean {
     return false
   }
 
+  /** Which directions are open, as of a `net.Socket`. */
   get readyState(): 'open' | 'readOnly' | 'writeOnly' | 'closed' {
     if (this.destroyed) return 'closed'
     if (this.readable) return this.writable ? 'open' : 'readOnly'

@@ -3,18 +3,19 @@ import { clearInterval, setInterval } from 'node:timers'
 import { type InspectOptionsStylized, inspect } from 'node:util'
 import { untilAborted } from '../abort.js'
 import { publish } from '../diagnostics.js'
-import { closedError, GrantError } from '../errors.js'
 import { inLine } from '../inspect.js'
 import { type CloseOptions, checkClose } from '../threads/close-options.js'
 import { dependents } from '../threads/dependents.js'
 import { Lifecycle } from '../threads/lifecycle.js'
 import type { DomainParts } from '../vchan/vigil.js'
 import { checkDomid } from '../xenstore/paths.js'
-import { Acceptor, type Host } from './acceptor.js'
+import type { Host } from './acceptor.js'
+import { Acceptors } from './acceptors.js'
 import { Connections, type StreamTotals } from './connections.js'
 import { type CheckedListen, checkLimit } from './options.js'
 import type { ServiceSocket } from './service-socket.js'
 
+/** What a {@link Service} emits. */
 export interface ServiceEvents {
   /** Offers stand for all domains. */
   listening: []
@@ -30,6 +31,7 @@ export interface ServiceEvents {
   close: []
 }
 
+/** Where clients find a service. */
 export interface ServiceAddress {
   /** Of the domain that listens. */
   domid: number
@@ -38,6 +40,7 @@ export interface ServiceAddress {
   domids: number[]
 }
 
+/** Counts of a service. */
 export interface ServiceStats extends StreamTotals {
   /** Open now, and by domain: those that have any. */
   connections: number
@@ -47,16 +50,7 @@ export interface ServiceStats extends StreamTotals {
   dropped: number
 }
 
-interface Accepting {
-  acceptor: Acceptor
-  /** With what lets another service have the place. */
-  started: Promise<() => void>
-}
-
 const AWAKE = 2 ** 30
-
-/** What is listened to by the services of a Xen: of two at one place the later would take the keys of the earlier away. */
-const places = new WeakMap<DomainParts, Set<string>>()
 
 /**
  * A service that clients in other domains connect to, with the manners of `net.Server`. Made by {@link listen}.
@@ -66,9 +60,7 @@ const places = new WeakMap<DomainParts, Set<string>>()
 export class Service extends EventEmitter<ServiceEvents> implements AsyncIterable<ServiceSocket> {
   readonly name: string
   readonly #host: Host
-  readonly #acceptors = new Map<number, Accepting>()
-  /** What is being taken back from domains that are not allowed any more. */
-  readonly #ending = new Map<number, Promise<void>>()
+  readonly #acceptors: Acceptors
   readonly #connections = new Connections()
   readonly #lifecycle = new Lifecycle('the service')
   readonly #leave: () => void
@@ -96,6 +88,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
       failed: (domid, error) => this.#unavailable(domid, error),
       gone: (domid) => this.#gone(domid),
     }
+    this.#acceptors = new Acceptors(this.#host)
     const dependent = { close: () => this.close({ force: true }) }
     parts[dependents]?.add(dependent)
     this.#leave = () => parts[dependents]?.delete(dependent)
@@ -104,6 +97,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
     })
   }
 
+  /** Whether offers stand: true from `listen()` until it is closed. */
   get listening(): boolean {
     return !this.#lifecycle.closing
   }
@@ -118,6 +112,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
     return this.#maxConnections
   }
 
+  /** Takes effect with the next connection. */
   set maxConnections(value: number) {
     checkLimit('maxConnections', value)
     this.#maxConnections = value
@@ -129,80 +124,34 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
     return this.#maxConnectionsPerDomain
   }
 
+  /** Takes effect with the next connection. */
   set maxConnectionsPerDomain(value: number) {
     checkLimit('maxConnectionsPerDomain', value)
     this.#maxConnectionsPerDomain = value
     this.#connections.changed()
   }
 
+  /** Where clients find it. */
   address(): ServiceAddress {
-    return { domid: this.#host.self, name: this.name, domids: [...this.#acceptors.keys()] }
+    return { domid: this.#host.self, name: this.name, domids: this.#acceptors.domids }
   }
 
   /**
    * Lets clients of that domain connect as well. Resolves when they can.
    * @param domid 0 to 32751. The domain need not exist yet
    * @throws what sharing pages, binding a port and writing to xenstore throws; GrantError EADDRINUSE: another service of this
-   *   Xen has that name for that domain; ERR_GRANTS_CLOSED; TypeError, RangeError
+   *   domain has that name for that domain; ERR_GRANTS_CLOSED; TypeError, RangeError
    */
   async allow(domid: number): Promise<void> {
     checkDomid('domid', domid)
     this.#lifecycle.mustBeOpen()
-    const known = this.#acceptors.get(domid)
-    const one = known ?? this.#start(domid)
-    this.#acceptors.set(domid, one)
-    try {
-      await one.started
-    } catch (error) {
-      // It may have been denied, and allowed once more.
-      if (this.#acceptors.get(domid) === one) this.#acceptors.delete(domid)
-      throw error
-    }
-  }
-
-  #start(domid: number): Accepting {
-    const acceptor = new Acceptor(domid, this.#host)
-    // What was offered to it before is taken back first.
-    const before = this.#ending.get(domid)
-    const start = async (): Promise<() => void> => {
-      await before
-      const release = this.#take(domid)
-      try {
-        await acceptor.start()
-        return release
-      } catch (error) {
-        release()
-        throw error
-      }
-    }
-    return { acceptor, started: start() }
-  }
-
-  /** @returns gives the place back. @throws GrantError EADDRINUSE */
-  #take(domid: number): () => void {
-    const { parts, name } = this.#host
-    const taken = places.get(parts) ?? new Set()
-    places.set(parts, taken)
-    const place = `${domid}/${name}`
-    if (taken.has(place)) {
-      const message = `a service "${name}" for domain ${domid} is there already: close it first, or deny it that domain`
-      throw new GrantError('EADDRINUSE', message, { domid })
-    }
-    taken.add(place)
-    let held = true
-    return () => {
-      // The second time it may be another's.
-      if (held) taken.delete(place)
-      held = false
-    }
+    await this.#acceptors.allow(domid)
   }
 
   /** No more clients of that domain: gives back what was offered to it. Its connections stay. */
   async deny(domid: number): Promise<void> {
     checkDomid('domid', domid)
-    const known = this.#acceptors.get(domid)
-    this.#acceptors.delete(domid)
-    await (known ? this.#end(domid, known) : this.#ending.get(domid))
+    await this.#acceptors.deny(domid)
   }
 
   /**
@@ -221,26 +170,11 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
     this.#connections.changed()
     // Nobody can get them any more.
     for (const socket of this.#connections.takeAll()) socket.destroy()
-    for (const [domid, one] of this.#acceptors) void this.#end(domid, one)
-    // Also of those that have just been denied.
-    await Promise.all(this.#ending.values())
+    await this.#acceptors.end()
     while (this.#connections.size > 0) await this.#connections.change()
     this.#leave()
     // Not in a promise: what a listener throws is an uncaught exception and not a rejection.
     queueMicrotask(() => this.emit('close'))
-  }
-
-  #end(domid: number, { acceptor, started }: Accepting): Promise<void> {
-    const end = async (): Promise<void> => {
-      await acceptor.end(closedError('the service'))
-      // Why it could not be started is told to who has allowed it.
-      const release = await started.catch(() => {})
-      release?.()
-      if (this.#ending.get(domid) === ended) this.#ending.delete(domid)
-    }
-    const ended = end()
-    this.#ending.set(domid, ended)
-    return ended
   }
 
   /** Waiting for clients keeps the process alive, as it does from the beginning. */
@@ -255,6 +189,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
     return this
   }
 
+  /** What is open, and what has been done since the beginning. */
   stats(): ServiceStats {
     const connections = this.#connections
     return {
@@ -266,6 +201,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
     }
   }
 
+  /** The connections as they come. Ends when the service is closed; `break` leaves it open. */
   async *[Symbol.asyncIterator](): AsyncGenerator<ServiceSocket, void, undefined> {
     for (;;) {
       const socket = this.#connections.take()
@@ -275,6 +211,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncIterabl
     }
   }
 
+  /** For `await using`: {@link close}, by force. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close({ force: true })
   }

@@ -5,6 +5,7 @@ import type { DomainParts } from '../vchan/vigil.js'
 import { openSocket } from './open-socket.js'
 import { type CheckedSocketConnect, checkSocketConnect, type SocketConnectOptions } from './options.js'
 
+/** Where the connections of a {@link VchanAgent} lead. Beside these, the options of `http.Agent`. */
 export interface VchanAgentOptions extends AgentOptions {
   /** The domain that listens: 0 to 32751. */
   domid: number

@@ -10,6 +10,7 @@ import {
   invalidArgType,
 } from '../arguments.js'
 
+/** How far a fill or a run is. */
 export interface Progress {
   /** Bytes done so far. */
   bytes: number
@@ -17,6 +18,7 @@ export interface Progress {
   total: number | undefined
 }
 
+/** How pages are filled. */
 export interface FillOptions {
   /** Where in the grant to begin, in bytes. Default 0. */
   offset?: number | undefined
@@ -26,15 +28,18 @@ export interface FillOptions {
    */
   transfer?: boolean | undefined
   signal?: AbortSignal | undefined
+  /** Called on the calling thread as slices are done, and at the end. What it throws rejects the call. */
   onProgress?: ((progress: Progress) => void) | undefined
 }
 
+/** How a module is run over pages. */
 export interface RunOptions<Args = unknown> {
   /** Structured-cloned to every filler thread. */
   args?: Args | undefined
   /** Size of a slice in bytes, a multiple of the page size. Default 1 MiB. */
   sliceBytes?: number | undefined
   signal?: AbortSignal | undefined
+  /** Called on the calling thread as slices are done, and at the end. What it throws rejects the call. */
   onProgress?: ((progress: Progress) => void) | undefined
 }
 

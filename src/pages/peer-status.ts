@@ -16,6 +16,7 @@
  */
 export const StatusByte = { live: 0, seen: 1, size: 2 } as const
 
+/** What a peer does with pages that were offered to it, by its own account. */
 export type PeerState =
   /** No peer has mapped the grant yet, or the one that did does not follow the convention. */
   | 'never mapped'

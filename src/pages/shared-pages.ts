@@ -22,7 +22,7 @@ export abstract class SharedPages<Bytes = Uint8Array<SharedArrayBuffer>> {
 
   /**
    * The pages, without copy: a view of a SharedArrayBuffer that holds exactly them. Empty as soon as they are being given
-   * up. A view kept from before, in whatever thread or system call, then reads zeros and swallows writes.
+   * up. A view kept from before, in whatever thread or system call, then reads zeros, and what is written to it reaches nothing else.
    *
    * What the other domain may write to it is hostile: read once, check, then use, or {@link read} a copy. Posting it to
    * another thread shares it, but the pages do not wait for that thread when they are given up: `handle()` is for those

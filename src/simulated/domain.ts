@@ -11,6 +11,7 @@ import { MAX_DOMID, MAX_LIMIT, MIN_LIMIT } from './options.js'
 import type { Connection } from './wire/connection.js'
 import type { Counters } from './wire/counters.js'
 
+/** How a domain maps, without a device. */
 export interface PeerMapOptions {
   /** Whether this domain wants to write. Only grants that were made writable allow it. Default: false. */
   writable?: boolean | undefined
@@ -28,6 +29,7 @@ export interface MappedGrants {
   readonly bytes: Uint8Array<SharedArrayBuffer>
   /** Idempotent. Pages that the granter has given back meanwhile are free after the kernel's next round over them. */
   unmap(): Promise<void>
+  /** For `await using`: {@link unmap}. */
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -138,7 +140,7 @@ export class SimulatedDomain {
    * Ends the domain, as its toolstack can at any time. The programs that have its devices open lose the connection; no
    * notification of theirs is carried out. What it has mapped is let go without a word, its event channels are closed. What
    * it has granted can no longer be mapped, and stays for those who have mapped it until they unmap. Its folder in the
-   * xenstore and what it owns there are removed, and @releaseDomain fires. There will be no other of its number. Idempotent.
+   * xenstore and what it owns there are removed, and `@releaseDomain` fires. There will be no other of its number. Idempotent.
    * @throws GrantError EINVAL: domain 0 cannot be destroyed
    */
   async destroy(): Promise<void> {

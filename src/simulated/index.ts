@@ -168,6 +168,7 @@ export class SimulatedXen {
     return this.#closed
   }
 
+  /** For `await using`: {@link close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -2,6 +2,7 @@ import { checkBoolean, checkInteger, checkOptions, checkString, invalidArgValue 
 import type { HostOptions } from './host/host.js'
 import { RESERVED_ENTRIES } from './kernel/grant-table.js'
 
+/** What a simulated Xen is like. The numbers hold for each of its domains. */
 export interface SimulatedXenOptions {
   /** Directory to make, for programs that have to know it beforehand. Default: a new one in memory. */
   path?: string | undefined

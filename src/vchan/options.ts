@@ -10,6 +10,7 @@ import { checkDomid, checkPath } from '../xenstore/paths.js'
 import { MAX_ORDER } from './layout.js'
 import type { DomainParts } from './vigil.js'
 
+/** What is served, to whom, and where. */
 export interface VchanServeOptions {
   /** The domain whose client may connect: 0 to 32751. */
   domid: number
@@ -27,6 +28,7 @@ export interface VchanServeOptions {
   signal?: AbortSignal | undefined
 }
 
+/** Which vchan to connect to. */
 export interface VchanConnectOptions {
   /** The domain that serves: 0 to 32751. */
   domid: number

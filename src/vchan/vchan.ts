@@ -139,6 +139,7 @@ export class Vchan extends Duplex {
     return this.#eventsSent
   }
 
+  /** Events that the other end has sent and that have arrived here; several may arrive as one. */
   get eventsReceived(): number {
     return this.#eventsReceived
   }

@@ -15,9 +15,13 @@ import type { Sign } from './sign.js'
 
 /** What of a domain a vchan is made with: its Xen. */
 export interface DomainParts {
+  /** Opened when first called. */
   grants(): Promise<GrantServer>
+  /** Opened when first called. */
   mapper(): Promise<GrantMapper>
+  /** Opened when first called. */
   events(): Promise<EventChannels>
+  /** Opened when first called. */
   store(): Promise<XenStore>
   /** Closed before the parts are. */
   readonly [dependents]?: Set<Dependent>

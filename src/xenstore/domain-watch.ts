@@ -15,8 +15,9 @@ export interface DomainsChange {
   removed: number[]
 }
 
-/** Iterates over changes as {@link StoreWatch} does. */
+/** What `watchDomains()` returns: yields when domains have come or gone, as a {@link StoreWatch} does. */
 export interface DomainWatch extends AsyncIterator<DomainsChange, undefined, undefined>, AsyncDisposable {
+  /** Itself: it is iterated once. */
   [Symbol.asyncIterator](): DomainWatch
 }
 

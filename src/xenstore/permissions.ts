@@ -2,6 +2,7 @@ import { invalidArgType, invalidArgValue } from '../arguments.js'
 import { parseInteger } from './numbers.js'
 import { checkDomid } from './paths.js'
 
+/** What a domain may do with a node. */
 export type StoreAccess = 'none' | 'read' | 'write' | 'both'
 
 /**

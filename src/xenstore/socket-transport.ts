@@ -27,17 +27,22 @@ const ADVICE: Record<string, string> = {
   EAGAIN: 'xenstored takes no connections. Does it still run?',
 }
 
+/** What the socket has read: the beginning of a buffer that it uses again. */
+interface Take {
+  bytes: (buffer: Uint8Array, length: number) => void
+}
+
 /** The Unix socket of xenstored. What is asked in one turn of the event loop leaves in one write. */
 export class SocketTransport implements StoreTransport {
   readonly path: string
   readonly maxPayload = MAX_PAYLOAD
   readonly maxPending = Number.POSITIVE_INFINITY
   readonly #socket: Socket
-  readonly #take: { bytes: (chunk: Buffer) => void }
+  readonly #take: Take
   #outgoing: Buffer[] = []
   #closed = false
 
-  private constructor(path: string, socket: Socket, take: { bytes: (chunk: Buffer) => void }) {
+  private constructor(path: string, socket: Socket, take: Take) {
     this.path = path
     this.#socket = socket
     this.#take = take
@@ -47,13 +52,13 @@ export class SocketTransport implements StoreTransport {
   /** @throws XenStoreError that says what to do; the signal's reason */
   static async open(path: string, signal: AbortSignal | undefined): Promise<SocketTransport> {
     for (let tried = 1; ; tried++) {
-      const take = { bytes: (_: Buffer): void => {} }
+      const take: Take = { bytes: () => {} }
       const socket = connect({
         path,
         onread: {
           buffer: Buffer.allocUnsafeSlow(READ_BUFFER),
           callback: (length, buffer) => {
-            take.bytes((buffer as Buffer).subarray(0, length))
+            take.bytes(buffer, length)
             return true
           },
         },
@@ -74,9 +79,9 @@ export class SocketTransport implements StoreTransport {
   start(listener: TransportListener): void {
     // Nothing has come or gone since `open`: only promises have been settled in between.
     const incoming = readMessages(MAX_REPLY, (message) => listener.message(message))
-    this.#take.bytes = (chunk) => {
+    this.#take.bytes = (buffer, length) => {
       if (this.#closed) return
-      const wrong = incoming.push(chunk)
+      const wrong = incoming.push(buffer, length)
       if (wrong) listener.lost(wrong)
     }
     let cause: Error | undefined

@@ -16,6 +16,8 @@ export interface ConnectionOptions {
 /** How often the clock ticks while one answer has its time. A late tick of a machine that was suspended is one tick. */
 const TICKS = 2
 
+const settled = Promise.resolve()
+
 /**
  * One connection to xenstored: requests of any number of callers, matched with their replies by number. Whatever happens,
  * every request settles.
@@ -30,6 +32,7 @@ export class StoreConnection {
   #nextId = 1
   /** While above zero, the process is kept alive. */
   #holds = 0
+  #held = false
   #clock: NodeJS.Timeout | undefined
   #ticks = 0
   #lost: XenStoreError | undefined
@@ -85,11 +88,21 @@ export class StoreConnection {
 
   /** Keeps the process alive until the same number of releases. */
   hold(): void {
-    if (this.#holds++ === 0) this.#transport.ref()
+    this.#holds++
+    if (this.#held) return
+    this.#held = true
+    this.#transport.ref()
   }
 
   release(): void {
-    if (--this.#holds === 0) this.#transport.unref()
+    // A caller that has its answer often asks again at once.
+    if (--this.#holds === 0) void settled.then(this.#letGo)
+  }
+
+  readonly #letGo = (): void => {
+    if (this.#holds > 0 || !this.#held) return
+    this.#held = false
+    this.#transport.unref()
   }
 
   /** Everything pending rejects. xenstored drops the watches and transactions of the connection. Never rejects. */

@@ -6,6 +6,7 @@ export interface StoreStandIn {
   readonly [storeDescriptor]: StoreDescriptor
 }
 
+/** Which xenstore is opened, and how patient this end is. */
 export interface XenStoreOptions {
   /**
    * The Unix socket of xenstored, a device like '/dev/xen/xenbus', or a SimulatedXen or one of its domains. Default, as of

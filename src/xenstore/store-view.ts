@@ -9,6 +9,7 @@ import { decodePermission, encodePermissions, type StorePermission } from './per
 import { isPrivileged } from './privilege.js'
 import { describe, protocolError, type Subject, XenStoreError } from './store-error.js'
 
+/** How one request is made. */
 export interface RequestOptions {
   /** Rejects with its reason. What xenstored has been asked by then, it may do all the same. */
   signal?: AbortSignal | undefined
@@ -56,6 +57,7 @@ export class StoreView {
     return unlessAbsent(this.#ask('tryRead', path, MessageType.read, options))
   }
 
+  /** @returns whether there is such a node. @throws XenStoreError EACCES: it may exist or not */
   async exists(path: string, options?: RequestOptions): Promise<boolean> {
     return (await unlessAbsent(this.#ask('exists', path, MessageType.getPerms, options))) !== undefined
   }

@@ -7,6 +7,7 @@ import type { StoreConnection } from './store-connection.js'
 import { unanswered, XenStoreError } from './store-error.js'
 import { StoreView } from './store-view.js'
 
+/** How a transaction is carried out. */
 export interface TransactionOptions {
   /** How often it is tried again after a conflict. Default: 50. */
   retries?: number | undefined

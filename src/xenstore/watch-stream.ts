@@ -25,6 +25,7 @@ export interface StoreWatch extends AsyncIterator<StoreChange, undefined, undefi
   ref(): this
   /** Who waits for a change does not keep the process alive. */
   unref(): this
+  /** Itself. */
   [Symbol.asyncIterator](): StoreWatch
 }
 

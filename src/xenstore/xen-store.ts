@@ -3,50 +3,34 @@ import { type InspectOptionsStylized, inspect } from 'node:util'
 import { checkFunction, checkInteger, checkOptions, checkSignal } from '../arguments.js'
 import { MessageType } from '../drivers/xenbus/wire.js'
 import { inLine } from '../inspect.js'
-import { type Caller, StoreCaller, strings, textOf } from './caller.js'
-import { DomainStream, type DomainWatch } from './domain-watch.js'
+import { strings, textOf } from './caller.js'
+import type { DomainWatch } from './domain-watch.js'
 import { parseInteger } from './numbers.js'
-import { openTransport } from './open-transport.js'
 import { checkDomid, checkPath, checkWatchPath, MAX_DOMID } from './paths.js'
 import { isIntroduced, isPrivileged } from './privilege.js'
-import { StoreConnection } from './store-connection.js'
 import { closedError, protocolError, XenStoreError } from './store-error.js'
-import { checkStoreOptions, type XenStoreOptions } from './store-options.js'
+import type { XenStoreOptions } from './store-options.js'
+import type { StoreParts } from './store-parts.js'
 import { type RequestOptions, StoreView, signalOf } from './store-view.js'
-import { type TransactionOptions, Transactions } from './transactions.js'
-import { type StoreWatch, type WatchContext, WatchStream } from './watch-stream.js'
-import { Watches } from './watches.js'
+import type { TransactionOptions } from './transactions.js'
+import type { StoreWatch } from './watch-stream.js'
 
 /**
  * A connection to xenstored, for any number of callers at once. Requests are sent without waiting for the answers of those
  * before. What is pending keeps the process alive, an idle store does not.
  */
 export class XenStore extends StoreView {
-  readonly #connection: StoreConnection
-  readonly #caller: Caller
-  readonly #transactions: Transactions
-  readonly #watching: WatchContext
+  readonly #parts: StoreParts
   /**
    * Resolves when the store is of no use any more: with undefined after close(), otherwise with why the connection was lost.
    * Never rejects. There is no way back: what it watched is forgotten, so open another and look at everything again.
    */
   readonly closed: Promise<XenStoreError | undefined>
 
-  private constructor(connection: StoreConnection, maxTransactions: number) {
-    const caller = new StoreCaller(connection)
-    super(caller)
-    this.#caller = caller
-    this.#connection = connection
-    this.#transactions = new Transactions(connection, maxTransactions)
-    const watches = new Watches(connection)
-    this.#watching = { connection, watches }
-    this.closed = new Promise((resolve) => {
-      connection.onEnd = (reason) => {
-        watches.end(reason)
-        this.#transactions.end(reason)
-        resolve(reason.code === 'ERR_GRANTS_CLOSED' ? undefined : reason)
-      }
-    })
+  private constructor(parts: StoreParts) {
+    super(parts.caller)
+    this.#parts = parts
+    this.closed = parts.ended.then((reason) => (reason.code === 'ERR_GRANTS_CLOSED' ? undefined : reason))
   }
 
   /**
@@ -54,14 +38,13 @@ export class XenStore extends StoreView {
    *   TypeError or RangeError for bad options; the signal's reason
    */
   static async open(options?: XenStoreOptions): Promise<XenStore> {
-    const { path, signal, maxTransactions, ...settings } = checkStoreOptions(options)
-    const transport = await openTransport(path, signal)
-    return new XenStore(new StoreConnection(transport, settings), maxTransactions)
+    const { openParts } = await import('./store-parts.js')
+    return new XenStore(await openParts(options))
   }
 
   /** What it is connected to: the path of a socket or a device. */
   get path(): string {
-    return this.#connection.path
+    return this.#parts.connection.path
   }
 
   /**
@@ -74,11 +57,11 @@ export class XenStore extends StoreView {
     const subject = { operation: 'domid', path }
     let value: Buffer
     try {
-      value = await this.#caller.call(subject, MessageType.read, strings(path), signal)
+      value = await this.#parts.caller.call(subject, MessageType.read, strings(path), signal)
     } catch (error) {
       // Domain 0's is written by a service that need not have run.
       const absent = error instanceof XenStoreError && error.code === 'ENOENT'
-      if (absent && (await isPrivileged(this.#caller, subject, signal))) return 0
+      if (absent && (await isPrivileged(this.#parts.caller, subject, signal))) return 0
       throw error
     }
     const domid = parseInteger(value.toString('latin1'), 0, MAX_DOMID)
@@ -92,7 +75,7 @@ export class XenStore extends StoreView {
     const signal = signalOf(options)
     const subject = { operation: 'domainPath' }
     const message = strings(String(domid))
-    return textOf(await this.#caller.call(subject, MessageType.getDomainPath, message, signal), subject)
+    return textOf(await this.#parts.caller.call(subject, MessageType.getDomainPath, message, signal), subject)
   }
 
   /**
@@ -102,7 +85,7 @@ export class XenStore extends StoreView {
    */
   async isIntroduced(domid: number, options?: RequestOptions): Promise<boolean> {
     checkDomid('domid', domid)
-    return isIntroduced(this.#caller, domid, { operation: 'isIntroduced' }, signalOf(options))
+    return isIntroduced(this.#parts.caller, domid, { operation: 'isIntroduced' }, signalOf(options))
   }
 
   /**
@@ -123,7 +106,7 @@ export class XenStore extends StoreView {
     ])
     checkInteger('options.retries', retries, 0)
     checkSignal('options.signal', signal)
-    return this.#transactions.run(work, retries, signal)
+    return this.#parts.transactions.run(work, retries, signal)
   }
 
   /**
@@ -138,7 +121,7 @@ export class XenStore extends StoreView {
    */
   watch(path: string, options?: RequestOptions): StoreWatch {
     checkWatchPath(path)
-    return new WatchStream(this.#watching, [path], signalOf(options))
+    return this.#parts.watch(path, signalOf(options))
   }
 
   /**
@@ -176,18 +159,23 @@ export class XenStore extends StoreView {
    * @throws at the loop: XenStoreError EACCES in a guest; else as `watch`
    */
   watchDomains(options?: RequestOptions): DomainWatch {
-    return new DomainStream(this.#watching, this.#caller, signalOf(options))
+    return this.#parts.watchDomains(signalOf(options))
   }
 
   /** What is pending rejects, loops over watches end, open transactions are undone. Never rejects. Idempotent. */
   async close(): Promise<void> {
-    await this.#connection.close()
+    await this.#parts.connection.close()
   }
 
   [inspect.custom](_depth: number, options: InspectOptionsStylized): string {
-    return inLine('XenStore', { path: this.path, state: this.#connection.lost ? 'closed' : 'open' }, options)
+    return inLine(
+      'XenStore',
+      { path: this.path, state: this.#parts.connection.lost ? 'closed' : 'open' },
+      options,
+    )
   }
 
+  /** For `await using`: {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

@@ -1,19 +1,21 @@
 // What coalescing saves, counted: calls of the driver and messages between threads, per operation. A change that makes
 // more of them fails here; time is not looked at.
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { GrantClient, GrantServer } from 'xen-grants'
 import { SimulatedXen } from 'xen-grants/simulated'
 import { useXen } from '../setup/xen.js'
 
 const MANY = 512
 
-const world = useXen()
+const world = useXen(
+  undefined,
+  async (xen): Promise<[GrantServer]> => [await GrantServer.open({ device: xen })],
+)
 let server: GrantServer
 
-beforeEach(async () => {
-  server = await GrantServer.open({ device: world.xen })
+beforeEach(() => {
+  ;[server] = world.opened
 })
-afterEach(() => server.close())
 
 /** What `work` has cost. */
 async function cost(work: () => Promise<unknown>, of = server): Promise<Record<string, number>> {

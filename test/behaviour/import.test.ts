@@ -35,3 +35,18 @@ describe('import', () => {
     expect([code, stdout.trim()]).toEqual([0, 'function'])
   })
 })
+
+it('of the xenstore alone brings no more than its interface: what a store is made of comes with the first that is opened', async () => {
+  const { code, stdout, stderr } = await script(`
+    const { XenStore } = await import('xen-grants/xenstore')
+    const sockets = () => process.moduleLoadList.includes('NativeModule net')
+    const before = sockets()
+    const error = await XenStore.open({ path: '/nowhere/socket' }).catch((error) => error)
+    console.log(before, error.code, sockets(), process.report.getReport().sharedObjects.some((path) => path.includes('koffi')))
+  `)
+  expect({ code, stdout: stdout.trim(), stderr }).toEqual({
+    code: 0,
+    stdout: 'false ENOENT true false',
+    stderr: '',
+  })
+})

@@ -1,7 +1,9 @@
 // send and receive, as processes in two domains of a simulated Xen.
+import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import {
+  constants,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -10,6 +12,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { open, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
@@ -164,8 +167,18 @@ describe('xen-grants send and receive', () => {
     expect(readdirSync(place)).toEqual(['out'])
   })
 
+  it('without a receiver the sender gives up when its time is over', async () => {
+    const { code, stderr } = await send(file, '--timeout', '0.1').end
+    expect({ code, stderr }).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('no receiver has come for 0.1 s [ETIMEDOUT]'),
+    })
+    await nothingLeft(world.xen)
+  })
+
   it.each([
     [['send', '.', '--to', '5'], 'is a folder'],
+    [['send', 'README.md', '--to', '5', '--timeout', '0'], 'must be more than 0 seconds'],
     [['send', 'README.md', '--to', '5:with.dot'], 'must be a domid'],
     [['receive', '--from', '3', '--out', '/nowhere/out'], 'ENOENT'],
   ])('%j fails with a sentence', async (args, sentence) => {
@@ -173,6 +186,51 @@ describe('xen-grants send and receive', () => {
     expect(code).toBe(1)
     expect(stderr).toContain(sentence)
     expect(stderr).not.toContain('    at ')
+  })
+})
+
+describe('named pipes', () => {
+  let pipe: string
+  beforeEach(() => {
+    pipe = join(place, 'pipe')
+    execFileSync('mkfifo', [pipe])
+  })
+
+  it('a file goes through one at either end', async () => {
+    const sender = send(pipe)
+    const receiver = receive('--out', out)
+    await writeFile(pipe, bytes)
+    expect(await receiver.end).toMatchObject({ code: 0 })
+    expect((await sender.end).code).toBe(0)
+    expect(readFileSync(out).equals(bytes)).toBe(true)
+    const second = send(file)
+    const reader = receive('--out', pipe)
+    expect((await readFile(pipe)).equals(bytes)).toBe(true)
+    expect(await reader.end).toMatchObject({ code: 0 })
+    expect((await second.end).code).toBe(0)
+  })
+
+  it('the first SIGINT ends what waits for the other end of one', async () => {
+    const receiver = receive('--out', pipe)
+    await receiver.printed('waiting for a program that reads it')
+    receiver.child.kill('SIGINT')
+    expect((await receiver.end).code).toBe(130)
+    const sender = send(pipe)
+    await sender.printed('^C takes it back')
+    sender.child.kill('SIGINT')
+    expect((await sender.end).code).toBe(130)
+    await nothingLeft(world.xen)
+  })
+
+  it('the first SIGINT ends a receiver whose output is not read', async () => {
+    const reader = await open(pipe, constants.O_RDONLY | constants.O_NONBLOCK)
+    const sender = send(file)
+    const receiver = receive('--out', pipe)
+    await receiver.printed('domain 3 sends')
+    receiver.child.kill('SIGINT')
+    expect((await receiver.end).code).toBe(130)
+    expect((await sender.end).code).toBe(1)
+    await reader.close()
   })
 })
 

@@ -6,25 +6,30 @@ import type { Counters } from 'xen-grants/simulated'
 import { script } from '../setup/process.js'
 import { rejection, useXen } from '../setup/xen.js'
 
-const world = useXen()
+const world = useXen(
+  undefined,
+  async (xen): Promise<[EventChannels, EventChannels]> => [
+    await EventChannels.open({ device: xen }),
+    await EventChannels.open({ device: xen.domain(7) }),
+  ],
+)
 const key = Symbol.for('xen-grants.event-descriptor')
 let here: EventChannels
 let there: EventChannels
 
-beforeEach(async () => {
-  here = await EventChannels.open({ device: world.xen })
-  there = await EventChannels.open({ device: world.xen.domain(7) })
+const bound: EventChannel[] = []
+
+beforeEach(() => {
+  ;[here, there] = world.opened
 })
-afterEach(async () => {
-  await here.close()
-  await there.close()
-})
+afterEach(() => Promise.all(bound.splice(0).map((channel) => channel.close())))
 
 /** Two ends of one channel, with the event that binding causes already taken. */
 async function pair(): Promise<[EventChannel, EventChannel]> {
   const near = await here.bindUnbound(7)
   const far = await there.bindInterdomain(0, near.port)
   await far.wait()
+  bound.push(near, far)
   return [near, far]
 }
 

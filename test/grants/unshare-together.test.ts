@@ -3,21 +3,26 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Grant, GrantClient, GrantServer } from 'xen-grants'
 import { rejection, useXen } from '../setup/xen.js'
 
-const world = useXen()
+const world = useXen(
+  undefined,
+  async (xen): Promise<[GrantServer]> => [
+    await GrantServer.open({ device: xen, fillers: { threads: 1, abortGrace: 5 } }),
+  ],
+)
 let server: GrantServer
 let client: GrantClient
 let grant: Grant
 let lease: Grant
 
 beforeEach(async () => {
-  server = await GrantServer.open({ device: world.xen, fillers: { threads: 1, abortGrace: 5 } })
+  ;[server] = world.opened
   client = await GrantClient.connect(server.connect())
   grant = await server.share({ domid: 7, pages: 2 })
   lease = await client.attach(grant.handle())
 })
 afterEach(async () => {
   await client.close()
-  await server.close()
+  await grant.unshare({ force: true })
 })
 
 /** Keeps the pages of a grant in use until it is called. */

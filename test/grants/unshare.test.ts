@@ -1,14 +1,18 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { type Grant, GrantServer } from 'xen-grants'
 import { rejection, useXen } from '../setup/xen.js'
 
-const world = useXen()
+const world = useXen(
+  undefined,
+  async (xen): Promise<[GrantServer]> => [
+    await GrantServer.open({ device: xen, fillers: { threads: 1, inPlaceBelow: 0 } }),
+  ],
+)
 let server: GrantServer
 
-beforeEach(async () => {
-  server = await GrantServer.open({ device: world.xen, fillers: { threads: 1, inPlaceBelow: 0 } })
+beforeEach(() => {
+  ;[server] = world.opened
 })
-afterEach(() => server.close())
 
 /** Every method that needs a live grant. */
 const uses: [string, (grant: Grant) => unknown][] = [

@@ -10,9 +10,9 @@ const FLAT = { resident: 150 * MIB, mappings: 1000 }
 // With a limit on the address space and, in a long run, also without.
 describe.each([8, undefined].slice(0, rounds(1, 2)))('grants that come and go, in %s GiB', (addressSpace) => {
   it.each([
-    { count: rounds(2000, 100_000), pages: 1, most: { ...FLAT, size: GIB / 2 } },
+    { count: rounds(500, 100_000), pages: 1, most: { ...FLAT, size: GIB / 2 } },
     // Their references are garbage enough for V8 to collect by itself.
-    { count: rounds(100, 5000), pages: 4096, most: { ...FLAT, size: GIB } },
+    { count: rounds(40, 5000), pages: 4096, most: { ...FLAT, size: GIB } },
   ])(
     '$count of $pages pages: address space is bounded, memory and mappings stay',
     {
@@ -26,7 +26,7 @@ describe.each([8, undefined].slice(0, rounds(1, 2)))('grants that come and go, i
   it('address space is bounded as documented when V8 sees no reason to collect', {
     timeout: TIMEOUT,
   }, async () => {
-    const args = { count: rounds(230, 1000), pages: 4096, most: { size: 3.1 * GIB } }
+    const args = { count: rounds(215, 1000), pages: 4096, most: { size: 3.1 * GIB } }
     const flags = ['--min-semi-space-size=256', '--max-semi-space-size=256']
     expect(await trial('churn.mjs', args, { flags, addressSpace })).toMatchObject(FINE)
   })

@@ -10,12 +10,12 @@ import { finished, node } from '../setup/process.js'
 import { useXen } from '../setup/xen.js'
 
 const full = process.env.XEN_GRANTS_TRIALS === 'full'
-const DOMAINS = full ? 10 : 3
+const DOMAINS = full ? 10 : 2
 /** Of each domain, all at a time. */
 const PROCESSES = full ? 4 : 2
 const AT_ONCE = full ? 25 : 4
 /** Of each process. */
-const CONNECTIONS = full ? 100 : 12
+const CONNECTIONS = full ? 100 : 8
 /** One process of so many is killed, and another one started in its place. */
 const MORTAL = 3
 const LISTENER = 3

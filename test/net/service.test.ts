@@ -276,6 +276,9 @@ it('a domain with as many connections as it may have waits for one to end, other
   await net.listen({ maxConnectionsPerDomain: 2 }, echo)
   const [first] = await Promise.all([net.connect(), net.connect()])
   await exchange(first, 'x')
+  // Nothing is offered to it until then.
+  const store = await net.domain(SERVER).store()
+  await store.waitFor(`data/vchan/${CLIENT}/${NAME}/ring-ref`, (value) => value === undefined)
   const third = net.connect()
   expect(await exchange(await net.connect(OTHER), 'mine')).toBe('mine')
   await expect(Promise.race([third, Promise.resolve('waits')])).resolves.toBe('waits')

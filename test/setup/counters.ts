@@ -28,7 +28,7 @@ export async function counted(xen: SimulatedXen): Promise<object> {
 /** Waits until it counts what it has counted before: what has just been closed is given back a moment later. */
 export async function countsAgain(xen: SimulatedXen, before: object): Promise<void> {
   let left = await counted(xen)
-  for (let tries = 0; tries < 100 && JSON.stringify(left) !== JSON.stringify(before); tries++) {
+  for (let tries = 0; tries < 1000 && JSON.stringify(left) !== JSON.stringify(before); tries++) {
     await pause(5)
     await xen.tick()
     left = await counted(xen)

@@ -6,7 +6,7 @@ import { ended } from './ends.js'
 import { useSharedEnds } from './shared-ends.js'
 
 const ends = useSharedEnds()
-const STREAMS = Math.min(1000, Number(process.env.XEN_GRANTS_ROUNDS ?? 50))
+const STREAMS = Math.min(1000, Number(process.env.XEN_GRANTS_ROUNDS ?? 20))
 
 /** What a process has of its own: the simulated Xen counts the rest. */
 async function held(): Promise<object> {

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { Guard } from '../../bench/lib/guard.mjs'
 import { newSeed, seedOf } from '../agreement/seed.mjs'
 import { buildImage, workDirectory } from './lib/image.mjs'
 import { writeMeasurements } from './lib/measurements.mjs'
@@ -13,15 +14,20 @@ import { compilePeers } from './lib/peers.mjs'
 import { boot, bootInteractive, qemuCommand } from './lib/qemu.mjs'
 import { Report } from './lib/report.mjs'
 
+const GUARDED = join(repository, 'bench/xen/guarded.json')
+const RESULTS = join(repository, 'bench/results')
+
 const USAGE = `usage: node test/xen/run.mjs [options]
 
   --only <text>        run the tests whose "suite > name" contains this text
   --suite <file>       run this file of the suites alone, "vchan.mjs": --only loads every file to look for tests
   --timeout <seconds>  end the machine after this long (1800)
   --slow               run the suites of test/xen/slow instead, which are no part of the usual run
-  --bench              run the benchmarks of bench/xen instead of the tests
-  --instructions       run the suites of test/xen/instructions instead, on a clock that counts instructions
-  --counted            tests on that clock: no time-out of theirs depends on what else this machine does
+  --bench              run the benchmarks of bench/xen instead of the tests, on a clock that counts instructions
+  --check              only those that are guarded: fails when one costs more than what is kept in bench/xen/guarded.json
+  --update             keeps what they cost now
+  --wall               benchmarks on the machine's own clock
+  --counted            tests on the counting clock: no time-out of theirs depends on what else this machine does
   --keep               keep the work directory and print the QEMU command
   --shell              no tests: a shell in dom0 on this terminal (Ctrl-A X ends it)
 `
@@ -34,7 +40,9 @@ function readArguments() {
         suite: { type: 'string' },
         timeout: { type: 'string' },
         bench: { type: 'boolean', default: false },
-        instructions: { type: 'boolean', default: false },
+        check: { type: 'boolean', default: false },
+        update: { type: 'boolean', default: false },
+        wall: { type: 'boolean', default: false },
         slow: { type: 'boolean', default: false },
         counted: { type: 'boolean', default: false },
         keep: { type: 'boolean', default: false },
@@ -43,7 +51,11 @@ function readArguments() {
     })
     const seconds = Number(values.timeout ?? 1800)
     if (!(seconds > 0)) throw new Error(`--timeout takes a number of seconds, not "${values.timeout}"`)
-    return { ...values, seconds }
+    const guarded = values.check || values.update
+    const bench = values.bench || guarded
+    if (guarded && values.wall)
+      throw new Error('what is guarded is counted: no --wall with --check or --update')
+    return { ...values, seconds, guarded, bench, counted: values.counted || (bench && !values.wall) }
   } catch (error) {
     console.error(`${error.message}\n\n${USAGE}`)
     process.exit(2)
@@ -79,12 +91,21 @@ async function runSuites(command, work, options) {
       `no test matches "${options.only}"${options.suite ? ` in ${options.suite}` : ''}`,
     )
 
+  if (options.check) {
+    for (const complaint of new Guard(GUARDED).complaints(report.tests))
+      report.fail('guarded', 'costs no more', complaint)
+  }
   const { failed } = report.counts
+  if (options.update && failed === 0) new Guard(GUARDED).update(report.tests)
   if (trouble.length > 0 || outcome !== 'ended' || !report.done) {
     console.log(`\nlast lines of the console (all of it: reports/xen/console.log):\n${lastLines.join('\n')}`)
   }
   const seconds = Math.round((Date.now() - started) / 1000)
-  if (options.bench) writeMeasurements(report, reports)
+  // What the documents show is of whole suites on the counting clock.
+  const whole = options.counted && !options.guarded && !options.only && failed === 0
+  const results = whole ? RESULTS : undefined
+  const clock = options.counted ? 'counted' : 'wall'
+  if (options.bench) writeMeasurements(report, { directory: reports, results, clock })
   else report.write(reports, { seconds, outcome, only: options.only, seed })
   console.log(`\nXEN_GRANTS_SEED=${seed}, ${seconds} s`)
   console.log(`\n${report.summary}`)
@@ -110,14 +131,14 @@ process.on('exit', () => {
 const seed = options.slow && !process.env.XEN_GRANTS_SEED ? newSeed() : seedOf(process.env)
 const parts = findParts()
 const peers = compilePeers(work)
-const kind = ['slow', 'instructions'].find((name) => options[name]) ?? 'suites'
-const suites = options.bench ? 'bench/xen' : `test/xen/${kind}`
-const config = { only: options.only, suite: options.suite, shell: options.shell, suites, seed }
+const suites = options.bench ? 'bench/xen' : `test/xen/${options.slow ? 'slow' : 'suites'}`
+const { only, suite, shell, guarded } = options
+const config = { only, suite, shell, guarded, suites, seed }
 const image = buildImage(parts, { work, peers, config })
 const command = qemuCommand(
   work,
   { ...parts, image },
-  { interactive: options.shell, instructions: options.instructions || options.counted },
+  { interactive: options.shell, instructions: options.counted },
 )
 if (options.keep) {
   const quoted = command.map((word) => (/[ ,]/.test(word) ? `'${word}'` : word))

@@ -73,13 +73,22 @@ export class OversizeMessage extends RangeError {
   }
 }
 
+/** A message of which the header has come, and some of the payload. */
+interface Begun {
+  message: StoreMessage
+  filled: number
+}
+
 /**
- * Cuts a stream of bytes into messages, however it was split up on the way. What it hands out is a copy of its own, so it
- * may be kept.
+ * Cuts a stream of bytes into messages, however it was split up on the way: xenstored writes a header and its payload one by one.
+ * What it hands out is a copy of its own, so it may be kept.
  */
 export class MessageReader {
   readonly #maxPayload: number
-  #rest: Buffer = NOTHING
+  /** Of the next message, as far as it has come. */
+  readonly #header = Buffer.allocUnsafeSlow(Header.size)
+  #headerBytes = 0
+  #begun: Begun | undefined
 
   /** @param maxPayload a header that announces more ends the stream: what follows cannot be told apart any more */
   constructor(maxPayload: number) {
@@ -88,31 +97,64 @@ export class MessageReader {
 
   /** Bytes of a message that has not come whole. */
   get incomplete(): number {
-    return this.#rest.byteLength
+    return this.#begun ? Header.size + this.#begun.filled : this.#headerBytes
   }
 
   /**
+   * @param length of what has come, from the beginning of `chunk`. Default: all of it
    * @returns the messages that are complete now
    * @throws OversizeMessage when a header announces more than `maxPayload` bytes: nothing more can be read of the stream
    */
-  push(chunk: Uint8Array): StoreMessage[] {
-    const bytes = this.#rest.byteLength === 0 ? Buffer.from(chunk) : Buffer.concat([this.#rest, chunk])
+  push(chunk: Uint8Array, length = chunk.byteLength): StoreMessage[] {
     const messages: StoreMessage[] = []
     let at = 0
-    while (bytes.byteLength - at >= Header.size) {
-      const length = bytes.readUInt32LE(at + Header.length)
-      if (length > this.#maxPayload) throw new OversizeMessage(length, this.#maxPayload, messages)
-      const end = at + Header.size + length
-      if (end > bytes.byteLength) break
-      messages.push({
-        type: bytes.readUInt32LE(at + Header.type),
-        requestId: bytes.readUInt32LE(at + Header.requestId),
-        transactionId: bytes.readUInt32LE(at + Header.transactionId),
-        payload: bytes.subarray(at + Header.size, end),
-      })
+    while (at < length) {
+      let begun = this.#begun
+      if (!begun) {
+        at = this.#readHeader(chunk, at, length)
+        if (this.#headerBytes < Header.size) break
+        begun = this.#begin(messages)
+      }
+      const { payload } = begun.message
+      const end = Math.min(length, at + payload.byteLength - begun.filled)
+      copy(chunk, at, end, payload, begun.filled)
+      begun.filled += end - at
       at = end
+      if (begun.filled < payload.byteLength) break
+      this.#begun = undefined
+      messages.push(begun.message)
     }
-    this.#rest = at === bytes.byteLength ? NOTHING : bytes.subarray(at)
     return messages
   }
+
+  /** @returns where it ends in the chunk, if it does */
+  #readHeader(chunk: Uint8Array, at: number, length: number): number {
+    const end = Math.min(length, at + Header.size - this.#headerBytes)
+    copy(chunk, at, end, this.#header, this.#headerBytes)
+    this.#headerBytes += end - at
+    return end
+  }
+
+  #begin(before: readonly StoreMessage[]): Begun {
+    const header = this.#header
+    const length = header.readUInt32LE(Header.length)
+    if (length > this.#maxPayload) throw new OversizeMessage(length, this.#maxPayload, before)
+    this.#headerBytes = 0
+    const message = {
+      type: header.readUInt32LE(Header.type),
+      requestId: header.readUInt32LE(Header.requestId),
+      transactionId: header.readUInt32LE(Header.transactionId),
+      payload: length === 0 ? NOTHING : Buffer.allocUnsafe(length),
+    }
+    this.#begun = { message, filled: 0 }
+    return this.#begun
+  }
+}
+
+/** Most values are shorter: for them a loop is quicker than a view of what is to be copied. */
+const SHORT = 64
+
+function copy(from: Uint8Array, start: number, end: number, to: Buffer, at: number): void {
+  if (end - start > SHORT) to.set(from.subarray(start, end), at)
+  else for (let i = start; i < end; i++) to[at + i - start] = from[i]!
 }

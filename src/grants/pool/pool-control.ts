@@ -1,12 +1,13 @@
 /**
  * Which grants of a pool are out, in memory that all its threads share: acquiring and releasing sends no message.
  *
- * Int32: a counter of releases, whether the pool is closed, then one field per grant: 0 when it is free, else the id of the
- * thread that has it, plus 1.
+ * Int32: a counter of releases, whether the pool is closed, how many wait for a release, then one field per grant: 0 when it
+ * is free, else the id of the thread that has it, plus 1.
  */
 const RELEASES = 0
 const CLOSED = 1
-const FIRST = 2
+const WAITING = 2
+const FIRST = 3
 
 export class PoolControl {
   readonly buffer: SharedArrayBuffer
@@ -47,10 +48,13 @@ export class PoolControl {
     return true
   }
 
-  /** Makes all that wait look again. */
+  /**
+   * Makes all that wait look again. Notifying costs more than all the rest of a release. Who begins to wait is counted first
+   * and looks at the counter of releases then, which here is moved first: one of the two sees the other.
+   */
   wake(): void {
     Atomics.add(this.#fields, RELEASES, 1)
-    Atomics.notify(this.#fields, RELEASES)
+    if (Atomics.load(this.#fields, WAITING) !== 0) Atomics.notify(this.#fields, RELEASES)
   }
 
   /** For all threads, for good. */
@@ -85,9 +89,17 @@ export class PoolControl {
     return Atomics.load(this.#fields, RELEASES)
   }
 
-  /** Resolves when something has been released since `releases` was read. */
+  /**
+   * Resolves when something has been released since `releases` was read. A thread that ends while it waits stays counted, which
+   * costs the others a notification for each release.
+   */
   async released(releases: number): Promise<void> {
-    const wait = Atomics.waitAsync(this.#fields, RELEASES, releases)
-    if (wait.async) await wait.value
+    Atomics.add(this.#fields, WAITING, 1)
+    try {
+      const wait = Atomics.waitAsync(this.#fields, RELEASES, releases)
+      if (wait.async) await wait.value
+    } finally {
+      Atomics.sub(this.#fields, WAITING, 1)
+    }
   }
 }

@@ -1,6 +1,7 @@
 import { checkBoolean, checkInteger, checkOptions, checkSignal, invalidArgType } from '../../arguments.js'
 import type { GrantHandle } from '../handle.js'
 
+/** What a pool consists of. All its grants are made at once, or none. */
 export interface PoolOptions {
   /** The domain that may map the pages. */
   domid: number
@@ -17,6 +18,7 @@ export interface PoolOptions {
   signal?: AbortSignal | undefined
 }
 
+/** How to wait for a grant of a pool. */
 export interface AcquireOptions {
   signal?: AbortSignal | undefined
 }

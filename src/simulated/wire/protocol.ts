@@ -33,6 +33,7 @@ export const faults = {
   ...domainFaults,
 }
 
+/** What `SimulatedXen.failNext()` can make fail: a call, named after the device it is a call of. */
 export type FaultableCall = keyof typeof faults
 
 export const faultableCalls = Object.keys(faults) as FaultableCall[]

@@ -6,22 +6,40 @@ import { dependants } from '../../setup/dependants.js'
 import { finished, node } from '../../setup/process.js'
 import { rejection, useXen } from '../../setup/xen.js'
 
-const world = useXen()
+const world = useXen(undefined, async (xen): Promise<[GrantServer, GrantMapper]> => {
+  const mapping = GrantMapper.open({ device: xen.domain(7) })
+  return [await GrantServer.open({ device: xen }), await mapping]
+})
 let server: GrantServer
 let mapper: GrantMapper
 let grant: Grant
+const mappings: MappedGrant[] = []
+const grants: Grant[] = []
 
 beforeEach(async () => {
-  server = await GrantServer.open({ device: world.xen })
-  mapper = await GrantMapper.open({ device: world.xen.domain(7) })
-  grant = await server.share({ domid: 7, pages: 3 })
+  const [first, second] = world.opened
+  server = first
+  mapper = second
+  grant = await share({ domid: 7, pages: 3 })
 })
 afterEach(async () => {
-  await mapper.close()
-  await server.close()
+  await Promise.all(mappings.splice(0).map((mapped) => mapped.unmap()))
+  await Promise.all(grants.splice(0).map((one) => one.unshare({ force: true })))
+  // The status page goes a little after the last grant on it.
+  await expect.poll(async () => (await server.stats()).pages, { interval: 1 }).toBe(0)
 })
 
-const map = async (): Promise<MappedGrant> => mapper.map({ domid: 0, offer: await grant.offer() })
+async function share(options: Parameters<GrantServer['share']>[0]): Promise<Grant> {
+  const one = await server.share(options)
+  grants.push(one)
+  return one
+}
+
+async function map(): Promise<MappedGrant> {
+  const mapped = await mapper.map({ domid: 0, offer: await grant.offer() })
+  mappings.push(mapped)
+  return mapped
+}
 
 describe('what the peer says', () => {
   it.each([
@@ -60,7 +78,7 @@ describe('a grant that was offered', () => {
   })
 
   it('costs one page per domain, which goes with the last grant', async () => {
-    const others = await Promise.all([1, 2, 3].map(() => server.share({ domid: 7, pages: 1 })))
+    const others = await Promise.all([1, 2, 3].map(() => share({ domid: 7, pages: 1 })))
     await Promise.all([grant, ...others].map((one) => one.offer()))
     expect((await server.stats()).pages).toBe(3 + 3 + 1)
     for (const one of [grant, ...others]) await one.unshare()
@@ -72,7 +90,7 @@ describe('a grant that was offered', () => {
     await mapped.unmap()
     expect(grant.peer).toBe('released')
     await grant.unshare()
-    const next = await server.share({ domid: 7, pages: 1 })
+    const next = await share({ domid: 7, pages: 1 })
     await next.offer()
     expect(next.peer).toBe('never mapped')
   })
@@ -90,7 +108,7 @@ describe('a grant that was offered', () => {
 
   it('is offered although the budget that the driver leaves is used up', async () => {
     const { maxPages, pages } = await server.stats()
-    const rest = await server.share({ domid: 7, pages: maxPages - pages })
+    const rest = await share({ domid: 7, pages: maxPages - pages })
     await rest.offer()
     await rest.unshare()
   })
@@ -114,11 +132,7 @@ describe('a grant that was offered', () => {
     await using here = await EventChannels.open({ device: world.xen })
     await using there = await EventChannels.open({ device: world.xen.domain(7) })
     const channel = await here.bindUnbound(7)
-    const others = [
-      grant,
-      await server.share({ domid: 7, pages: 1 }),
-      await server.share({ domid: 7, pages: 1 }),
-    ]
+    const others = [grant, await share({ domid: 7, pages: 1 }), await share({ domid: 7, pages: 1 })]
     const mapped = await Promise.all(
       others.map(async (one) => mapper.map({ domid: 0, offer: await one.offer({ channel }), events: there })),
     )

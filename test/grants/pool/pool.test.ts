@@ -1,11 +1,14 @@
 import { pipeline } from 'node:stream/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { GrantClient, GrantServer } from 'xen-grants'
+import { GrantClient, type GrantPool, GrantServer } from 'xen-grants'
 import { ClientThread } from '../../setup/client-thread.js'
 import { mortal } from '../../setup/mortal.js'
 import { rejection, useXen } from '../../setup/xen.js'
 
-const world = useXen()
+const world = useXen(
+  undefined,
+  async (xen): Promise<[GrantServer]> => [await GrantServer.open({ device: xen })],
+)
 let server: GrantServer
 
 /** A byte, a little later. */
@@ -14,14 +17,23 @@ async function* one(): AsyncGenerator<Uint8Array> {
   yield new Uint8Array(1)
 }
 
-beforeEach(async () => {
-  server = await GrantServer.open({ device: world.xen })
+const pools: GrantPool[] = []
+
+beforeEach(() => {
+  ;[server] = world.opened
 })
-afterEach(() => server.close())
+afterEach(() => Promise.all(pools.splice(0).map((pool) => pool.close({ force: true }))))
+
+/** Of this file's server, until the test ends. */
+async function makePool(options: Parameters<GrantServer['pool']>[0]): Promise<GrantPool> {
+  const pool = await server.pool(options)
+  pools.push(pool)
+  return pool
+}
 
 describe('a pool of persistent grants', () => {
   it('hands out each grant once, and again after its release, without a call of the device', async () => {
-    const pool = await server.pool({ domid: 7, pages: 2, grants: 3 })
+    const pool = await makePool({ domid: 7, pages: 2, grants: 3 })
     const { calls, batches } = await server.stats()
     for (let round = 0; round < 100; round++) {
       const out = await Promise.all([pool.acquire(), pool.acquire(), pool.acquire()])
@@ -34,7 +46,7 @@ describe('a pool of persistent grants', () => {
   })
 
   it('lets the peer keep its mapping, and shows the next user zeros', async () => {
-    const pool = await server.pool({ domid: 7, pages: 1, grants: 1 })
+    const pool = await makePool({ domid: 7, pages: 1, grants: 1 })
     const mapped = await world.xen.domain(7).map(pool.grants[0]!.refs)
     const first = await pool.acquire()
     first.bytes.fill(5)
@@ -48,7 +60,7 @@ describe('a pool of persistent grants', () => {
   })
 
   it('keeps the bytes when told not to scrub', async () => {
-    const pool = await server.pool({ domid: 7, pages: 1, grants: 1, scrub: false })
+    const pool = await makePool({ domid: 7, pages: 1, grants: 1, scrub: false })
     const grant = await pool.acquire()
     grant.bytes[0] = 8
     pool.release(grant)
@@ -56,7 +68,7 @@ describe('a pool of persistent grants', () => {
   })
 
   it('makes whoever finds none wait for a release, or for the signal', async () => {
-    const pool = await server.pool({ domid: 7, pages: 1, grants: 1 })
+    const pool = await makePool({ domid: 7, pages: 1, grants: 1 })
     const grant = await pool.acquire()
     const reason = new Error('enough')
     const controller = new AbortController()
@@ -69,7 +81,7 @@ describe('a pool of persistent grants', () => {
   })
 
   it('refuses what is not its own, and a second release', async () => {
-    const pool = await server.pool({ domid: 7, pages: 1, grants: 1 })
+    const pool = await makePool({ domid: 7, pages: 1, grants: 1 })
     const other = await server.share({ domid: 7, pages: 1 })
     const grant = await pool.acquire()
     pool.release(grant)
@@ -89,7 +101,7 @@ describe('a pool of persistent grants', () => {
   })
 
   it('is shared with other threads, each with views of its own', async () => {
-    const pool = await server.pool({ domid: 7, pages: 1, grants: 2 })
+    const pool = await makePool({ domid: 7, pages: 1, grants: 2 })
     const thread = await ClientThread.connected(server.connect())
     await thread.do('pool', pool.handle())
     const mine = await pool.acquire()
@@ -110,7 +122,7 @@ describe('a pool of persistent grants', () => {
   })
 
   it('hands out an object that is dead after its release, while the pages live on', async () => {
-    const pool = await server.pool({ domid: 7, pages: 1, grants: 1 })
+    const pool = await makePool({ domid: 7, pages: 1, grants: 1 })
     const first = await pool.acquire()
     const stream = first.createWriteStream()
     pool.release(first)
@@ -132,7 +144,7 @@ describe('a pool of persistent grants', () => {
   })
 
   it('takes a grant back by unshare() and by the end of a scope, when what runs in it has ended', async () => {
-    const pool = await server.pool({ domid: 7, pages: 1, grants: 1 })
+    const pool = await makePool({ domid: 7, pages: 1, grants: 1 })
     {
       await using grant = await pool.acquire()
       grant.bytes[0] = 1
@@ -148,7 +160,7 @@ describe('a pool of persistent grants', () => {
   })
 
   it('does not hand out a grant that has been unshared, nor waits for one when all have', async () => {
-    const pool = await server.pool({ domid: 7, pages: 1, grants: 2 })
+    const pool = await makePool({ domid: 7, pages: 1, grants: 2 })
     const out = await pool.acquire()
     const [gone] = pool.grants.filter(({ id }) => id !== out.id)
     await gone!.unshare()
@@ -178,7 +190,7 @@ describe('a pool of persistent grants', () => {
   })
 
   it('closes with the thread that made it: others that have joined are told, and return what they have', async () => {
-    const pool = await server.pool({ domid: 7, pages: 1, grants: 2 })
+    const pool = await makePool({ domid: 7, pages: 1, grants: 2 })
     const client = await GrantClient.connect(server.connect())
     const joined = await client.pool(pool.handle())
     const out = await joined.acquire()
@@ -193,7 +205,7 @@ describe('a pool of persistent grants', () => {
   })
 
   it('closes by force whatever others do', async () => {
-    const pool = await server.pool({ domid: 7, pages: 1, grants: 1 })
+    const pool = await makePool({ domid: 7, pages: 1, grants: 1 })
     const thread = await ClientThread.connected(server.connect())
     await thread.do('pool', pool.handle())
     const id = await thread.do('acquire')
@@ -208,7 +220,7 @@ describe('a pool of persistent grants', () => {
   })
 
   it('gives everything back when closed', async () => {
-    const pool = await server.pool({ domid: 7, pages: 1, grants: 2 })
+    const pool = await makePool({ domid: 7, pages: 1, grants: 2 })
     const grant = await pool.acquire()
     await pool.acquire()
     const waiting = rejection(pool.acquire())

@@ -53,8 +53,8 @@ export default [
   },
   {
     file: 'src/cli/main.ts',
-    find: "text.trim() === '' || ",
-    replace: '',
+    find: "text.trim() === '' || !Number.isInteger(value)",
+    replace: '!Number.isInteger(value)',
     tests: cli,
     breaks: 'an empty argument is taken for 0: for the control domain',
   },

@@ -163,8 +163,8 @@ export default [
     breaks: 'pages may be granted to the first of the reserved domids',
   },
   {
-    file: 'src/grants/peer/peer-watch.ts',
-    find: 'if (this.#channel) looks.push(this.#channel.wait({ signal: stop.signal }))',
+    file: 'src/events/event-or-pause.ts',
+    find: 'if (channel) looks.push(channel.wait({ signal: stop.signal }))',
     replace: '',
     tests: watch,
     breaks: 'an event does not wake who waits for the peer',
@@ -192,14 +192,14 @@ export default [
     breaks: 'pages that a peer still maps are not counted, and their slot goes to another',
   },
   {
-    file: 'src/grants/peer/peer-watch.ts',
+    file: 'src/events/event-or-pause.ts',
     find: 'const stop = new AbortController()',
-    replace: 'const stop = new AbortController()\n    if (signal) AbortSignal.any([signal, stop.signal])',
+    replace: 'const stop = new AbortController()\n  if (signal) AbortSignal.any([signal, stop.signal])',
     tests: watch,
     breaks: 'each look at the peer leaves something at the signal of who waits for it',
   },
   {
-    file: 'src/grants/peer/peer-watch.ts',
+    file: 'src/events/event-or-pause.ts',
     find: 'stop.abort()',
     replace: '',
     tests: watch,

@@ -3,6 +3,9 @@ const socket = ['test/net/service-socket.test.ts']
 const http = ['test/net/http.test.ts']
 const death = ['test/net/death.test.ts']
 const reconnection = ['test/net/reconnection.test.ts']
+const withdraw = ['test/net/withdraw.test.ts']
+const claim = ['test/net/claim.test.ts']
+const turns = ['test/net/turns.test.ts']
 
 export default [
   {
@@ -23,15 +26,29 @@ export default [
   },
   {
     file: 'src/net/acceptor.ts',
-    find: 'if (stale) {',
-    replace: 'if (false) {',
+    find: 'for (const one of this.#stale) {',
+    replace: 'for (const one of [] as Offer[]) {',
     tests: service,
     breaks: 'keys of a connection stay when the service closes',
   },
   {
     file: 'src/net/acceptor.ts',
-    find: 'this.#stale = undefined\n    this.#replaced()',
-    replace: 'this.#stale = undefined',
+    find: 'this.#stale.add(offer)\n    if (!(error',
+    replace: 'if (!(error',
+    tests: withdraw,
+    breaks: 'keys that could not be withdrawn once are forgotten',
+  },
+  {
+    file: 'src/net/acceptor.ts',
+    find: 'await this.#withdraw()\n      throw error',
+    replace: 'throw error',
+    tests: withdraw,
+    breaks: 'what a service has published without knowing stays when it cannot start',
+  },
+  {
+    file: 'src/net/acceptor.ts',
+    find: 'this.#stale.clear()\n    this.#replaced()',
+    replace: 'this.#stale.clear()',
     tests: service,
     breaks: 'connections never close, waiting for their keys to be replaced',
   },
@@ -78,11 +95,46 @@ export default [
     breaks: 'a service that closes waits for connections that nobody can get',
   },
   {
-    file: 'src/net/service.ts',
-    find: 'if (taken.has(place)) {',
-    replace: 'if (false) {',
-    tests: service,
+    file: 'src/net/claim.ts',
+    find: 'if (holder !== undefined) throw inUse(place, holder)',
+    replace: '',
+    tests: claim,
     breaks: 'two services take each other the keys away',
+  },
+  {
+    file: 'src/net/claim.ts',
+    find: 'ownerHasEnded(owner) === false',
+    replace: 'ownerHasEnded(owner) !== true',
+    tests: claim,
+    breaks: 'what a container has left cannot be served any more',
+  },
+  {
+    file: 'src/net/claim.ts',
+    find: 'here.has(tokenOf(value))',
+    replace: 'true',
+    tests: claim,
+    breaks: 'a thread that could not remove its claim cannot serve there any more',
+  },
+  {
+    file: 'src/net/claim.ts',
+    find: 'if (value === undefined || tokenOf(value) !== this.#token) return',
+    replace: 'if (value === undefined) return',
+    tests: claim,
+    breaks: 'a service removes the claim of another',
+  },
+  {
+    file: 'src/net/turns.ts',
+    find: 'if (queue.count > 1) stop.abort(next)\n    else wait()',
+    replace: 'wait()',
+    tests: turns,
+    breaks: 'one that waits without a time limit holds up all others',
+  },
+  {
+    file: 'src/net/turns.ts',
+    find: 'if (queue.count > 1) stop',
+    replace: 'if (queue.count > 0) stop',
+    tests: turns,
+    breaks: 'one that waits alone begins anew all the time',
   },
   {
     file: 'src/net/turns.ts',
@@ -93,7 +145,7 @@ export default [
   },
   {
     file: 'src/net/turns.ts',
-    find: 'if (--service.count === 0) services.delete(key)',
+    find: 'if (--queue.count === 0) own.delete(key)',
     replace: '',
     tests: socket,
     breaks: 'services that were connected to once are remembered for ever',

@@ -383,10 +383,10 @@ export default [
   },
   {
     file: 'src/grants/worker/client-port.ts',
-    find: ' || value.buffer instanceof SharedArrayBuffer',
-    replace: '',
+    find: 'if (!Array.isArray(value)) return false',
+    replace: 'if (value === undefined) return false',
     tests: protocol,
-    breaks: 'a batch may change after it has been checked',
+    breaks: 'what is no list is taken for a batch, and may change after it has been checked',
   },
   {
     file: 'src/grants/worker/client-port.ts',

@@ -8,10 +8,10 @@ import { encode } from './protocol.mjs'
 
 const here = new URL('.', import.meta.url)
 const config = JSON.parse(readFileSync(new URL('../config.json', here), 'utf8'))
-const { only, seed } = config
+const { only, seed, guarded } = config
 const suites = new URL(`../../../${config.suites}/`, here)
 /** Benchmarks and slow suites take as long as they have to. */
-const SUITE_TIMEOUT_MS = config.suites === 'test/xen/suites' ? 420_000 : 900_000
+const SUITE_TIMEOUT_MS = config.suites === 'test/xen/suites' ? 420_000 : 1_800_000
 /** Breaks the driver on purpose, so that whatever follows would run on a damaged one. */
 const LAST = 'bugs.mjs'
 
@@ -33,10 +33,14 @@ function fail(suite, name, error) {
 /** A process that has loaded the suite, or is about to, and waits for its turn. */
 function startSuite(file) {
   const script = new URL('suite.mjs', here).pathname
-  const child = spawn(process.execPath, [script, new URL(file, suites).href, only], {
-    stdio: ['pipe', 'inherit', 'pipe', 'pipe'],
-    env: { ...process.env, XEN_GRANTS_SEED: String(seed) },
-  })
+  const child = spawn(
+    process.execPath,
+    [script, new URL(file, suites).href, only, guarded ? 'guarded' : ''],
+    {
+      stdio: ['pipe', 'inherit', 'pipe', 'pipe'],
+      env: { ...process.env, XEN_GRANTS_SEED: String(seed) },
+    },
+  )
   // Until the file has said what it holds, a failure is the file's.
   let suite = file
   let pending = []

@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers'
 import { Context } from './context.mjs'
 
 /** The URL of the suite's file. */
-const [file, only] = process.argv.slice(2)
+const [file, only, guarded] = process.argv.slice(2)
 const TEST_TIMEOUT_MS = 60_000
 
 const send = (event) => writeSync(3, `${JSON.stringify(event)}\n`)
@@ -32,7 +32,9 @@ function textOf(error) {
 }
 
 const { default: suite } = await import(file)
-const tests = suite.tests.filter(({ name }) => `${suite.name} > ${name}`.includes(only))
+const tests = suite.tests.filter(
+  (test) => `${suite.name} > ${test.name}`.includes(only) && (!guarded || test.guarded),
+)
 send({ type: 'plan', suite: suite.name, names: tests.map(({ name }) => name) })
 // The suite before may still be running: loading touches no device, and nothing else begins until it has ended.
 await text(process.stdin)

@@ -67,15 +67,18 @@ function packageArchive(work, peers, config) {
   archive.add(join(harness, 'guest/agent.sh'), '/agent.sh')
   archive.add(join(repository, 'package.json'), '/package/package.json')
   archive.add(join(repository, 'dist'), '/package/dist', { filter: (path) => !/\.(map|d\.ts)$/.test(path) })
-  for (const part of ['guest', 'suites', 'slow', 'instructions'])
+  for (const part of ['guest', 'suites', 'slow'])
     archive.add(join(harness, part), `/package/test/xen/${part}`)
   const parts = [
     'test/contract',
     'test/agreement',
     'test/xenstore/contract',
     'test/fixtures',
+    'test/guides',
+    'docs/guides',
     'test/memory/fixtures',
     'examples',
+    'bench/lib',
     'bench/xen',
   ]
   for (const part of parts) archive.add(join(repository, part), `/package/${part}`)

@@ -23,7 +23,7 @@ export async function nativeStore({ device = false, rules = 'C' } = {}) {
     async world() {
       const domains = []
       const connect = (path, options) => XenStore.open({ path: device ? deviceAt(path) : path, ...options })
-      const another = device
+      const another = device || rules !== 'C'
       const own = { rules, device, another, idle }
       const { nodes, openAt, closeAll } = await ownNodes(connect, daemon.socket, own)
       return {

@@ -1,0 +1,67 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { SimulatedXen } from 'xen-grants/simulated'
+import { documentsOf, type Program, readDocument } from './documents.mjs'
+import { LocalProgram } from './local-program.mjs'
+import { walk, writeFiles } from './walk.mjs'
+
+const root = new URL('../..', import.meta.url).pathname
+const documents = documentsOf(root).map((path) => readDocument(root, path))
+
+/** In this package's folder, so that programs can import the package by name. */
+mkdirSync(join(root, '.cache'), { recursive: true })
+const folder = mkdtempSync(join(root, '.cache/guides-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** The npx here finds what it would find where the package is installed, and asks no registry; and this is the Node that is tested. */
+const commands = join(folder, 'bin')
+mkdirSync(commands)
+symlinkSync(process.execPath, join(commands, 'node'))
+const main = join(root, 'dist/src/cli/main.js')
+writeFileSync(
+  join(commands, 'npx'),
+  `#!/bin/sh
+command=$1
+shift
+[ "$command" = xen-grants ] && exec "${process.execPath}" "${main}" "$@"
+exec "${join(root, 'node_modules/.bin')}/$command" "$@"
+`,
+  { mode: 0o755 },
+)
+
+describe('the documents', () => {
+  it('have no snippet that nothing runs', () => {
+    expect(documents.flatMap(({ problems }) => problems)).toEqual([])
+  })
+
+  for (const { path, groups } of documents) {
+    for (const group of groups) {
+      const takes = ({ packed, on }: { packed?: true; on?: string }) => !packed && !on
+      if (!group.programs.some(takes)) continue
+      it(`${path}: ${group.name} does what it says`, { timeout: 400_000 }, async () => {
+        const simulated = group.programs.some((program) => program.in)
+          ? await SimulatedXen.create()
+          : undefined
+        try {
+          const own = join(folder, `${path.replaceAll(/\W/g, '-')}-${group.name}`)
+          mkdirSync(own)
+          writeFiles(group, own)
+          const start = (program: Program) =>
+            new LocalProgram(program, {
+              folder: own,
+              nodeOptions: program.in === undefined ? [] : ['--import', join(root, 'test/guides/given.mjs')],
+              environment: {
+                ...process.env,
+                PATH: `${commands}:${process.env.PATH}`,
+                ...(simulated && { XEN_GRANTS_GUIDE: [simulated.path, program.in, program.given].join('#') }),
+              },
+            })
+          expect(await walk(group, { takes, start })).toEqual([])
+        } finally {
+          await simulated?.close()
+        }
+      })
+    }
+  }
+})
