@@ -27,12 +27,12 @@ export interface MonitorSnapshot {
 /** As `stats()` has it. What is `Infinity` there is null in JSON. `error`: why there are no figures. */
 export type ServerSnapshot = ClientStats | { error: string }
 
-/** Counts of an open stream, as the stream itself has them. */
+/** A stream that is open, as its `Vchan` counts. */
 export type StreamSnapshot = StreamCounts
 
 /** Whose figures are shown: a GrantServer, a GrantClient. */
 export interface Monitored {
-  /** As those of a server or a client. */
+  /** What is alive and how fast it goes. */
   stats(): Promise<ClientStats>
 }
 

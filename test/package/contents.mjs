@@ -19,8 +19,11 @@ const NEEDED = [
   'dist/workers/store.js',
 ]
 
-/** KiB that the code and its declarations may take. What is over it has to be worth it. */
-const LIMITS = { code: 500, declarations: 140 }
+/**
+ * KiB that the code and its declarations may take: little more than they do, so that what makes them grow is noticed. Names of
+ * functions and doc comments, of which both could be less, are there for those who read a stack or a declaration.
+ */
+const LIMITS = { code: 520, declarations: 140 }
 
 export function contents({ paths, sizes, manifest, installed }) {
   const complaints = []
