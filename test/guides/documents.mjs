@@ -5,10 +5,10 @@ import { fencesOf } from './markdown.mjs'
 
 /** Every document that a reader is meant to read. What is generated from comments is not. */
 export function documentsOf(root) {
-  const docs = readdirSync(join(root, 'docs'), { recursive: true })
-    .map((name) => `docs/${name}`)
-    .filter((name) => name.endsWith('.md') && !name.startsWith('docs/api/'))
-  return ['README.md', 'CONTRIBUTING.md', ...docs.sort()]
+  const names = ['.', 'docs'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: folder !== '.' }).map((name) => join(folder, name)),
+  )
+  return names.filter((name) => name.endsWith('.md') && !name.startsWith('docs/api/')).sort()
 }
 
 /** @returns {Document} of a file @throws when it does not exist */

@@ -71,11 +71,11 @@ export class GuestProgram {
     this.outcome = { end: Number(end), stdout, stderr, interrupted: this.#interrupted }
   }
 
-  /** Waits in there for some seconds at a time: each look from here takes a round trip through both domains. */
+  /** Waits in there for a while at a time: each look from here takes a round trip through both domains. */
   async #until(condition) {
     await this.#started
     const deadline = performance.now() + PATIENCE
-    const look = `for i in $(seq 20); do { ${condition}; } && echo yes && break; usleep 100000 2>/dev/null || sleep 0.1; done`
+    const look = `for i in $(seq 5); do { ${condition}; } && echo yes && break; usleep 100000 2>/dev/null || sleep 0.1; done`
     while ((await this.#terminal.run(look)).trim() !== 'yes') {
       if (this.#given) throw new Error(`${this.program.name} has been given up`)
       if (performance.now() > deadline)
