@@ -12,7 +12,7 @@ import { type Monitored, Observer } from './snapshot.js'
 
 export type { Monitored } from './snapshot.js'
 
-/** Options of {@link Monitor.open}. */
+/** What a {@link Monitor} shows, and where. */
 export interface MonitorOptions {
   /** Whose figures are shown: servers and clients of this thread. Default: none, which leaves the streams. */
   servers?: Monitored | readonly Monitored[] | undefined
@@ -88,7 +88,7 @@ export class Monitor {
     if (this.#server.listening) await new Promise((done) => this.#server.close(done))
   }
 
-  /** As {@link close}. */
+  /** For `await using`: {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

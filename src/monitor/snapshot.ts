@@ -27,12 +27,12 @@ export interface MonitorSnapshot {
 /** As `stats()` has it. What is `Infinity` there is null in JSON. `error`: why there are no figures. */
 export type ServerSnapshot = ClientStats | { error: string }
 
-/** A stream that is open, as its `Vchan` counts. */
+/** Counts of an open stream, as the stream itself has them. */
 export type StreamSnapshot = StreamCounts
 
 /** Whose figures are shown: a GrantServer, a GrantClient. */
 export interface Monitored {
-  /** What is alive and how fast it goes. */
+  /** As those of a server or a client. */
   stats(): Promise<ClientStats>
 }
 
