@@ -1,21 +1,24 @@
 /*
- * What xs_read of libxenstore takes, one at a time, which is all that it can.
+ * What xs_read of libxenstore takes: one at a time, which is all that it can.
  *
  *   read_rate <path>
  *
- * XENSTORED_PATH may name the device, /dev/xen/xenbus. Reads as often as the line "<reads>" on standard input says, and
- * prints the nanoseconds it took.
+ * XENSTORED_PATH may name the device, /dev/xen/xenbus. A round is one read.
  */
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
+#include "rounds.h"
 #include <xenstore.h>
 
-static int fail(const char *what)
+static struct xs_handle *store;
+static const char *path;
+
+static int read_once(void)
 {
-    printf("error %d %s\n", errno, what);
-    return 1;
+    unsigned length;
+    char *value = xs_read(store, XBT_NULL, path, &length);
+    if (!value)
+        return fail("read");
+    free(value);
+    return 0;
 }
 
 int main(int argc, char **argv)
@@ -24,26 +27,11 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: read_rate <path>\n");
         return 2;
     }
-    struct xs_handle *store = xs_open(0);
+    path = argv[1];
+    store = xs_open(0);
     if (!store)
         return fail("open");
-    printf("ready\n");
-    fflush(stdout);
-    char line[64];
-    while (fgets(line, sizeof line, stdin)) {
-        struct timespec from, to;
-        clock_gettime(CLOCK_MONOTONIC, &from);
-        for (int left = atoi(line); left > 0; left--) {
-            unsigned length;
-            char *value = xs_read(store, XBT_NULL, argv[1], &length);
-            if (!value)
-                return fail("read");
-            free(value);
-        }
-        clock_gettime(CLOCK_MONOTONIC, &to);
-        printf("%lld\n", (to.tv_sec - from.tv_sec) * 1000000000LL + to.tv_nsec - from.tv_nsec);
-        fflush(stdout);
-    }
+    int code = answer_rounds(read_once);
     xs_close(store);
-    return 0;
+    return code;
 }
