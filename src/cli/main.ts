@@ -8,7 +8,6 @@ import { Interrupted } from './interrupt.js'
 import { serviceAddress } from './service-address.js'
 import { endWithReader } from './standard-output.js'
 import { storeCommand } from './store.js'
-import { top } from './top/top.js'
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
   version: string
@@ -157,7 +156,7 @@ program
   .option('--json', 'print a snapshot as JSON')
   .option('--interval <seconds>', 'between two snapshots', seconds, 1)
   .option('--count <number>', 'end after so many; default: one, and on a terminal no end', integer)
-  .action(top)
+  .action(loaded(async () => (await import('./top/top.js')).top))
 
 /** What the commands on streams have in common. */
 function placed(command: Command): Command {
