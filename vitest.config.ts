@@ -7,7 +7,8 @@ import { defineConfig } from 'vitest/config'
  * code itself. Starting a process and loading the package takes half a second of a processor, longer than most files run: the
  * others follow each other in one process.
  */
-const ALONE = /vi\.mock|fake-timers|\/proc\/self|memoryUsage|native\/|process\.(exit|env\.\w+ =)|globalThis/
+const ALONE =
+  /Needs a process of its own|vi\.mock|fake-timers|\/proc\/self|memoryUsage|native\/|process\.(exit|env\.\w+ =)|globalThis/
 
 const files = readdirSync(new URL('test', import.meta.url), { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.test.ts'))

@@ -38,8 +38,9 @@ describe(`${MANY} concurrent shares of one page`, () => {
     })
     expect(shares).toEqual({ ...none, allocate: 1, mmap: MANY, batches: 1 })
     const ends = await cost(() => Promise.all(grants.map((grant) => grant.unshare())))
-    // Mappings are side by side, except where something else of the process lies between them.
-    expect(ends.munmap).toBeLessThanOrEqual(MANY / 8)
+    // Mappings are side by side, except where something else of the process lies between them. Needs a process of its own: what
+    // other files have left lies there too.
+    expect(ends.munmap).toBeLessThanOrEqual(MANY / 16)
     expect(ends).toEqual({ ...none, deallocate: 1, munmap: ends.munmap, batches: 1 })
   })
 
