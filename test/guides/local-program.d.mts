@@ -1,5 +1,5 @@
 import type { Program } from './documents.mjs'
-import type { Outcome, Running } from './walk.mjs'
+import type { Running } from './walk.mjs'
 
 export interface Surroundings {
   folder: string
@@ -8,12 +8,4 @@ export interface Surroundings {
   patience?: number
 }
 
-export class LocalProgram implements Running {
-  constructor(program: Program, surroundings: Surroundings)
-  readonly program: Program
-  readonly ended: Promise<void>
-  readonly firstLine: Promise<void>
-  readonly outcome: Outcome | undefined
-  interrupt(): Promise<void>
-  kill(): Promise<void>
-}
+export const LocalProgram: new (program: Program, surroundings: Surroundings) => Running

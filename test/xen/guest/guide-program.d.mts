@@ -1,5 +1,5 @@
 import type { Program } from '../../guides/documents.mjs'
-import type { Outcome, Running } from '../../guides/walk.mjs'
+import type { Running } from '../../guides/walk.mjs'
 
 export const PATIENCE: number
 
@@ -8,12 +8,4 @@ export class Terminal {
   run(text: string): Promise<string>
 }
 
-export class GuestProgram implements Running {
-  constructor(program: Program, where: { terminal: Terminal; folder: string })
-  readonly program: Program
-  readonly ended: Promise<void>
-  readonly firstLine: Promise<void>
-  readonly outcome: Outcome | undefined
-  interrupt(): Promise<void>
-  kill(): Promise<void>
-}
+export const GuestProgram: new (program: Program, where: { terminal: Terminal; folder: string }) => Running
