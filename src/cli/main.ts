@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import process from 'node:process'
 import { URL } from 'node:url'
 import { Command, InvalidArgumentError } from 'commander'
+import { MAX_TIMER } from '../arguments.js'
 import { evtchn, gntalloc, gntdev } from '../drivers/catalogue.js'
 import { Interrupted } from './interrupt.js'
 import { serviceAddress } from './service-address.js'
@@ -24,12 +25,9 @@ function loaded<A extends unknown[]>(load: () => Promise<(...given: A) => Promis
   return async (...given: A): Promise<void> => (await load())(...given)
 }
 
-/** A timer takes no more. */
-const MAX_SECONDS = 2 ** 31 / 1000 - 1
-
 function seconds(text: string): number {
   const value = Number(text)
-  if (text.trim() === '' || !(value >= 0 && value <= MAX_SECONDS))
+  if (text.trim() === '' || !(value >= 0 && value * 1000 <= MAX_TIMER))
     throw new InvalidArgumentError('must be a number of seconds.')
   return value
 }

@@ -78,7 +78,7 @@ describe('programs of a document in a guest', () => {
     await expect(walked(program('p', 'echo two', { prints: ['one'] }))).rejects.toThrow('g/p does not print')
   })
 
-  /** What test/xen/slow/guides.mjs does, where domains 0 and 3 of a simulated Xen stand for dom0 and the guest. */
+  /** What test/xen/suites/guides.mjs does, where domains 0 and 3 of a simulated Xen stand for dom0 and the guest. */
   it('do with dom0 what the first exchange says, in the simulation as well', {
     timeout: 400_000,
   }, async () => {

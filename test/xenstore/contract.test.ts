@@ -18,6 +18,8 @@ const { whyNot }: { whyNot(rules: string): string | undefined } = await load('..
 
 const native = { start: nativeStore, whyNot }
 const simulated = { start: simulatedStore, whyNot: () => undefined }
+/** No test makes or destroys it. */
+const GUEST = 900
 const both = ['domain 0', 'domains', 'parts of directories']
 /** What xenstored tells a guest, and oxenstored in another way; and paths longer than oxenstored's configuration allows. */
 const notOx = [
@@ -36,6 +38,13 @@ const places = [
     rules: 'C',
     device: true,
     offers: both,
+  },
+  {
+    name: 'the simulated xenstored, of a guest through its socket',
+    on: simulated,
+    rules: 'C',
+    domid: GUEST,
+    offers: [],
   },
   {
     name: 'the simulated oxenstored, through its socket',

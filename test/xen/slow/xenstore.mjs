@@ -1,3 +1,3 @@
-import { storeTests } from '../guest/real-store.mjs'
+import { guestStoreTests, storeTests } from '../guest/real-store.mjs'
 
-export default { name: 'xenstore', tests: storeTests('device') }
+export default { name: 'xenstore', tests: [...guestStoreTests('storer'), ...storeTests('device')] }

@@ -8,15 +8,19 @@ export const nextNumber = () => next++
 const isOpen = (store) =>
   Promise.race([store.closed.then(() => false), new Promise((resolve) => setImmediate(resolve, true))])
 
+/** Of domain 0, in a directory of the root; a guest may make none but below its own `data`. */
+const placeOf = (domid) => (domid === 0 ? '' : `/local/domain/${domid}/data`)
+
 /**
- * What a test has of its own in domain 0's store, and how it opens more stores.
+ * What a test has of its own in a domain's store, and how it opens more stores.
  * @param {(domain: unknown, options?: object) => Promise<object>} connect opens the store of a domain; what comes from
  *   `openAt` and `open` is closed by `closeAll`
- * @param {unknown} own domain 0, for `connect`
- * @param {{ rules: 'C' | 'ox', device: boolean, another: boolean, idle: object[] }} options `another`: see effortOf; `idle`: open
- *   stores of domain 0 that no test uses. One through a device takes a thread, which takes longer to start than most tests
+ * @param {unknown} own that domain, for `connect`
+ * @param {{ rules: 'C' | 'ox', device: boolean, another: boolean, idle: object[], domid?: number }} options `another`: see effortOf;
+ *   `idle`: open stores of the domain that no test uses. One through a device takes a thread, which takes longer to start than
+ *   most tests; `domid`: of the domain, 0 unless given
  */
-export async function ownNodes(connect, own, { rules, device, another, idle }) {
+export async function ownNodes(connect, own, { rules, device, another, idle, domid = 0 }) {
   const opened = []
   const usual = []
   const openAt = async (domain, options) => {
@@ -30,8 +34,8 @@ export async function ownNodes(connect, own, { rules, device, another, idle }) {
     usual.push(store)
     return store
   }
-  const relative = `test-${nextNumber()}`
-  const root = `/${relative}`
+  const name = `test-${nextNumber()}`
+  const root = `${placeOf(domid)}/${name}`
   const store = await open()
   await store.mkdir(root)
   const maxPayload = device ? 4080 : 4096
@@ -40,8 +44,8 @@ export async function ownNodes(connect, own, { rules, device, another, idle }) {
     store,
     open,
     root,
-    home: '/local/domain/0',
-    relative,
+    home: `/local/domain/${domid}`,
+    relative: domid === 0 ? name : `data/${name}`,
     effort: effortOf(another),
     maxPayload,
   }

@@ -3,8 +3,11 @@ import { SimulatedXen } from '../../../dist/src/simulated/index.js'
 import { XenStore } from '../../../dist/src/xenstore.js'
 import { nextNumber, ownNodes } from './own-nodes.mjs'
 
-/** @param {{ rules: 'C' | 'ox', device?: boolean }} options whose rules it follows, and how domains are connected */
-export async function simulatedStore({ rules, device = false }) {
+/**
+ * @param {{ rules: 'C' | 'ox', device?: boolean, domid?: number }} options whose rules it follows, how domains are connected, and
+ *   whose store it is
+ */
+export async function simulatedStore({ rules, device = false, domid: own = 0 }) {
   const pathOf = (domain) => (device ? domain.xenbus : domain)
   const xen = await SimulatedXen.create({ xenstored: rules === 'C' ? 'c' : 'ocaml' })
   // Domains exist until they are destroyed: here is one that does not.
@@ -14,8 +17,8 @@ export async function simulatedStore({ rules, device = false }) {
     async world() {
       const domains = []
       const connect = (domain, options) => XenStore.open({ path: pathOf(domain), ...options })
-      const own = { rules, device, another: true, idle }
-      const { nodes, openAt, closeAll } = await ownNodes(connect, xen.domain(0), own)
+      const options = { rules, device, another: true, idle, domid: own }
+      const { nodes, openAt, closeAll } = await ownNodes(connect, xen.domain(own), options)
       return {
         ...nodes,
         async domain(options) {
