@@ -47,7 +47,7 @@ export class Acceptor implements Watched {
   readonly #stale = new Set<Offer>()
   /** Lets the connection know that its keys are gone. */
   #replaced = (): void => {}
-  /** The domain need not be there yet when it is allowed to connect. */
+  /** The domain need not be there yet when it is allowed to connect. It is when Xen has said so, or a client of it has come. */
   #seen = false
   #started: Promise<void> | undefined
   #served: Promise<void> | undefined
@@ -143,6 +143,7 @@ export class Acceptor implements Watched {
       this.#replaced = resolve
     })
     const link = new ServerLink(offer, replaced)
+    this.#seen = true
     this.#offer = undefined
     this.#stale.add(offer)
     offer.channel.ref()

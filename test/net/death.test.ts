@@ -118,3 +118,21 @@ it('when a domain is destroyed its connections end and the others do not', async
   await service.close({ force: true })
   await ended(here)
 })
+
+it('when a domain is destroyed as soon as its client has come, before Xen was asked for it, the service tells that it is gone', async () => {
+  const client = await open(CLIENT)
+  await client.store()
+  // Its workers are there, so that connecting takes less than the time to the first question.
+  await Promise.all([client.mapper(), client.events()])
+  const server = await open(SERVER)
+  const service = await listen(server, { name: NAME, domids: [CLIENT] }, echo)
+  const gone = once(service, 'gone')
+  const connected = once(service, 'connection')
+  const socket = await connect(client, { domid: SERVER, name: NAME })
+  socket.on('error', () => {})
+  await connected
+  await world.xen.domain(CLIENT).destroy()
+  expect(await gone).toEqual([{ domid: CLIENT }])
+  expect(service.address().domids).toEqual([])
+  await service.close({ force: true })
+})
