@@ -1,8 +1,7 @@
 import type { Buffer } from 'node:buffer'
 import type { StorePermission } from '../xenstore/permissions.js'
-import { XenStoreError } from '../xenstore/store-error.js'
 import type { StoreView } from '../xenstore/store-view.js'
-import type { XenStore } from '../xenstore/xen-store.js'
+import { exchange, type XenStore } from '../xenstore/xen-store.js'
 import { Presence } from './presence.js'
 import { Sign } from './sign.js'
 import { whenUnreadable } from './unreadable.js'
@@ -52,21 +51,18 @@ export class Rendezvous {
       { domid: self, access: 'none' },
       { domid: peer, access: 'read' },
     ]
-    const values = [String(keys.ref), String(keys.port), keys.nonce]
-    await this.#store.transaction(
-      async (t) => {
-        // xenstored does them in this order, without being waited for between.
-        const { nonce } = keys
-        const requests = NAMES.flatMap((name, i) => {
-          const value = values[i]
-          const path = `${this.base}/${name}`
-          return value === undefined ? [] : [t.write(path, value), t.setPermissions(path, permissions)]
-        })
-        if (nonce !== undefined) requests.push(...this.#presence.publish(t, nonce, self, peer))
-        await Promise.all(requests)
-      },
-      { signal },
-    )
+    const { nonce } = keys
+    const values = [String(keys.ref), String(keys.port), nonce]
+    const write = (t: StoreView): Promise<unknown>[] => {
+      const requests = NAMES.flatMap((name, i) => {
+        const value = values[i]
+        const path = `${this.base}/${name}`
+        return value === undefined ? [] : [t.write(path, value), t.setPermissions(path, permissions)]
+      })
+      if (nonce !== undefined) requests.push(...this.#presence.publish(t, nonce, self, peer))
+      return requests
+    }
+    await exchange(this.#store, { read: async () => {}, write }, signal)
     this.#presence.published()
   }
 
@@ -76,11 +72,12 @@ export class Rendezvous {
   }
 
   /** Removes the keys unless a newer server has replaced them. */
-  async withdraw(keys: Keys): Promise<void> {
-    await this.#store.transaction(async (t) => {
-      const found = await readKeys(t, this.base).catch(notOurs)
-      if (found?.ref === keys.ref && found.port === keys.port && found.nonce === keys.nonce)
-        await this.#remove(t)
+  async withdraw({ ref, port, nonce }: Keys): Promise<void> {
+    const own = [String(ref), String(port), nonce]
+    await this.#remove((found) => {
+      // Of what was refused half way, some may be missing.
+      const others = found.some((value, i) => value !== undefined && value !== own[i])
+      return !others && (found[0] !== undefined || found[1] !== undefined)
     })
   }
 
@@ -95,7 +92,7 @@ export class Rendezvous {
       this.#store.exists(this.leaf, { signal }),
       this.#presence.tidy(signal),
     ])
-    if (exists) await this.#store.transaction((t) => this.#remove(t), { signal })
+    if (exists) await this.#remove(() => true, signal)
   }
 
   /** What tells a client in a guest that the domain of the server with these keys is gone, if anything does. */
@@ -108,14 +105,25 @@ export class Rendezvous {
     return found && new Sign(this.#store, { node, watched })
   }
 
-  async #remove(t: StoreView): Promise<void> {
-    const children = await t.list(this.base).catch(whenUnreadable)
-    if (!children) return
+  /** @param wanted told the values of all keys */
+  async #remove(wanted: (found: (string | undefined)[]) => boolean, signal?: AbortSignal): Promise<void> {
     const names: readonly string[] = NAMES
-    // What else is there is not ours.
-    const others = children.some((name) => !names.includes(name))
-    const paths = children.filter((name) => names.includes(name)).map((name) => `${this.base}/${name}`)
-    await Promise.all((others ? paths : [this.base]).map((path) => t.remove(path)))
+    const read = (t: StoreView): Promise<[(string | undefined)[], string[] | undefined]> =>
+      Promise.all([
+        Promise.all(NAMES.map((name) => t.readText(`${this.base}/${name}`).catch(whenUnreadable))),
+        t.list(this.base).catch(whenUnreadable),
+      ])
+    const write = (
+      t: StoreView,
+      [found, children]: Awaited<ReturnType<typeof read>>,
+    ): Promise<void>[] | undefined => {
+      if (!children || !wanted(found)) return undefined
+      // What else is there is not ours.
+      const others = children.some((name) => !names.includes(name))
+      const paths = children.filter((name) => names.includes(name)).map((name) => `${this.base}/${name}`)
+      return (others ? paths : [this.base]).map((path) => t.remove(path))
+    }
+    await exchange(this.#store, { read, write }, signal)
   }
 
   /**
@@ -134,10 +142,4 @@ async function readKeys(view: StoreView, base: string, signal?: AbortSignal): Pr
     view.readText(`${base}/${NAMES[2]}`, { signal }).catch(whenUnreadable),
   ])
   return { ref, port, nonce }
-}
-
-/** What is no number at all is not what was published. */
-function notOurs(error: unknown): undefined {
-  if (error instanceof XenStoreError && error.code === 'ERR_GRANTS_PROTOCOL') return undefined
-  return whenUnreadable(error)
 }
