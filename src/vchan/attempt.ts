@@ -13,6 +13,8 @@ import { type DomainParts, Vigil } from './vigil.js'
 /** What can be otherwise at the next attempt. The text says what was missing. */
 class NotYet extends Error {}
 
+const CHANGED = 'its keys have changed while they were read'
+
 /** One look at what a server offers, and everything that is done with it. */
 export class Attempt {
   readonly #parts: DomainParts
@@ -44,6 +46,7 @@ export class Attempt {
     const { base } = this.#meeting
     try {
       const keys = await this.#meeting.read(this.#signal)
+      if (keys === 'changed') throw new NotYet(CHANGED)
       if (keys) checkKeys(keys, domid, base)
       return keys
     } catch (error) {
@@ -86,7 +89,7 @@ export class Attempt {
     try {
       const [layout, sign] = await Promise.all([
         this.#inspect(keys, control.bytes),
-        this.#meeting.sign(keys, this.#signal),
+        this.#meeting.sign(keys, domid, this.#signal),
       ])
       const map = (refs: number[], writable: boolean): Promise<MappedGrant> | undefined => {
         if (refs.length === 0) return undefined
@@ -94,15 +97,11 @@ export class Attempt {
         rings.push(ring)
         return ring
       }
-      const [left, right] = await Promise.all([
-        map(layout.leftRefs, true),
-        map(layout.rightRefs, false),
-      ]).catch((error: unknown) => {
-        throw passing(
-          error,
-          'a page of its rings cannot be mapped: the server is gone, or has not granted it',
-        )
-      })
+      const both = Promise.all([map(layout.leftRefs, true), map(layout.rightRefs, false)])
+      // With the rings, and not before this is known to be the page that the keys mean: it would tell another's server of a
+      // client that has come and gone.
+      const armed = control.setUnmapNotify({ clearByte: Page.clientLive, port: channel.port })
+      const [[left, right]] = await Promise.all([both.catch(ringsPassing), armed])
       this.#signal.throwIfAborted()
       const link = new ClientLink({
         domid,
@@ -114,12 +113,12 @@ export class Attempt {
         layout,
         sign,
       })
-      // Not before: it would tell the server of a client that has come and gone, which may be another's server.
-      await control.setUnmapNotify({ clearByte: Page.clientLive, port: channel.port })
       greet(control.bytes, channel)
       return link
     } catch (error) {
       const mapped = await Promise.allSettled(rings)
+      // No client has come as yet.
+      await control.setUnmapNotify({}).catch(() => {})
       const unmapped = mapped.map((ring) => (ring.status === 'fulfilled' ? ring.value.unmap() : undefined))
       await Promise.allSettled(unmapped)
       return undo(error, control.unmap())
@@ -130,10 +129,8 @@ export class Attempt {
   async #inspect(keys: Keys, page: Uint8Array): Promise<Layout> {
     const { domid, maxOrder } = this.#options
     const path = this.#meeting.base
-    // The keys were read one by one, and a server may have been replaced meanwhile.
-    const now = await this.#keys()
-    if (now?.ref !== keys.ref || now.port !== keys.port || now.nonce !== keys.nonce)
-      throw new NotYet('its keys have changed while they were read')
+    // Without a nonce the keys were read one by one, and a server may have been replaced meanwhile.
+    if (keys.nonce === undefined) await this.#mustStand(keys)
     const live = Atomics.load(page, Page.serverLive)
     if (live === Live.gone) throw new NotYet('the server has closed it')
     if (live !== Live.connected) {
@@ -143,6 +140,8 @@ export class Attempt {
     const layout = readLayout(page, { domid, path }, keys.ref, maxOrder)
     const place = placeOfNonce(layout)
     if (keys.nonce !== undefined && place !== undefined) {
+      // With that, page and port are of one server, and nothing has to be read again: it would have marked the page as closed
+      // before it gave the port back.
       const found = Buffer.from(page.subarray(place, place + NONCE_SIZE)).toString('hex')
       if (found !== keys.nonce)
         throw new NotYet('its keys are those of a server that is gone, and lead to another')
@@ -152,6 +151,12 @@ export class Attempt {
         throw new NotYet('another client has used it, and the server has not yet noticed')
     }
     return layout
+  }
+
+  /** @throws NotYet when the keys are others now */
+  async #mustStand({ ref, port, nonce }: Keys): Promise<void> {
+    const now = await this.#keys()
+    if (now?.ref !== ref || now.port !== port || now.nonce !== nonce) throw new NotYet(CHANGED)
   }
 }
 
@@ -172,6 +177,10 @@ function checkKeys({ ref, port }: Keys, domid: number, base: string): void {
 function noKeys(domid: number, base: string, what: string, cause?: unknown): GrantError {
   const message = `what domain ${domid} has at ${base} are no keys of a vchan: ${what}`
   return new GrantError('ERR_GRANTS_PROTOCOL', message, { domid, path: base, cause })
+}
+
+function ringsPassing(error: unknown): never {
+  throw passing(error, 'a page of its rings cannot be mapped: the server is gone, or has not granted it')
 }
 
 /** What of a server that is gone, or taken, or not there yet. */

@@ -1,5 +1,5 @@
 import { clearTimeout, setTimeout } from 'node:timers'
-import { pause, untilAborted } from '../abort.js'
+import { onAbort } from '../abort.js'
 import { GrantError } from '../errors.js'
 import type { StoreWatch } from '../xenstore/watch-stream.js'
 import { Attempt } from './attempt.js'
@@ -39,7 +39,8 @@ export async function connectLink(
         missing = next
       }
     } finally {
-      await changes.end()
+      // Nobody waits for that.
+      changes.end()
     }
   } finally {
     clearTimeout(timer)
@@ -55,30 +56,54 @@ function timedOut({ domid, timeout }: CheckedConnect, { base }: Rendezvous, miss
 /** Changes of a node, or the time at which to look all the same. */
 class Changes {
   readonly #watch: StoreWatch
-  #next: Promise<unknown> | undefined
+  #asked = false
+  #changed = false
   #lost = false
+  #wake = (): void => {}
 
   constructor(watch: StoreWatch) {
     this.#watch = watch
   }
 
   async next(signal: AbortSignal): Promise<void> {
-    if (this.#lost) return pause(RETRY, signal)
-    // A guest has few watches; without one it is slower. What the store was lost with comes with the next request.
-    this.#next ??= this.#watch.next().catch(() => {
-      this.#lost = true
-    })
-    const stop = new AbortController()
-    const later = pause(RETRY, stop.signal).catch(() => 'stopped')
-    try {
-      if ((await untilAborted(Promise.race([this.#next, later]), signal)) !== undefined)
-        this.#next = undefined
-    } finally {
-      stop.abort()
-    }
+    signal.throwIfAborted()
+    if (!this.#asked && !this.#lost) this.#ask()
+    if (!this.#changed) await this.#wait(signal)
+    this.#changed = false
   }
 
-  async end(): Promise<void> {
-    await this.#watch.return?.()
+  #ask(): void {
+    this.#asked = true
+    this.#watch.next().then(
+      () => {
+        this.#asked = false
+        this.#changed = true
+        this.#wake()
+      },
+      // A guest has few watches; without one it is slower. What the store was lost with comes with the next request.
+      () => {
+        this.#lost = true
+        this.#wake()
+      },
+    )
+  }
+
+  #wait(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.#wake(), RETRY)
+      const takeBack = onAbort(signal, () => {
+        clearTimeout(timer)
+        reject(signal.reason)
+      })
+      this.#wake = () => {
+        clearTimeout(timer)
+        takeBack()
+        resolve()
+      }
+    })
+  }
+
+  end(): void {
+    void this.#watch.return?.()
   }
 }

@@ -96,7 +96,13 @@ export class Rendezvous {
   }
 
   /** What tells a client in a guest that the domain of the server with these keys is gone, if anything does. */
-  async sign({ ref, nonce }: Keys, signal: AbortSignal | undefined): Promise<Sign | undefined> {
+  async sign(
+    { ref, nonce }: Keys,
+    domid: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Sign | undefined> {
+    // It outlives every other, and writes none.
+    if (domid === 0) return undefined
     const { leaf } = this
     if (nonce === undefined)
       return new Sign(this.#store, { node: leaf, watched: leaf, value: String(ref), after: KEYS_AFTER })
@@ -127,19 +133,24 @@ export class Rendezvous {
   }
 
   /**
-   * @returns undefined while there is no server, or none for this domain
+   * All keys, of one server if it writes a nonce: what is published and removed at once never has the same nonce again, so
+   * that is read first and last. Keys without one may be of two.
+   * @returns undefined while there is no server, or none for this domain; 'changed' when another has come meanwhile
    * @throws XenStoreError ERR_GRANTS_PROTOCOL: what is there are no keys
    */
-  async read(signal: AbortSignal | undefined): Promise<Keys | undefined> {
-    return readKeys(this.#store, this.base, signal).catch(whenUnreadable)
+  async read(signal: AbortSignal | undefined): Promise<Keys | 'changed' | undefined> {
+    const [ring, port, id] = NAMES.map((name) => `${this.base}/${name}`) as [string, string, string]
+    const options = signal && { signal }
+    const readNonce = (): Promise<string | undefined> =>
+      this.#store.readText(id, options).catch(whenUnreadable)
+    const keys = await Promise.all([
+      readNonce(),
+      this.#store.readInt(ring, options),
+      this.#store.readInt(port, options),
+      readNonce(),
+    ]).catch(whenUnreadable)
+    if (!keys) return undefined
+    const [before, ref, own, nonce] = keys
+    return before === nonce ? { ref, port: own, nonce } : 'changed'
   }
-}
-
-async function readKeys(view: StoreView, base: string, signal?: AbortSignal): Promise<Keys | undefined> {
-  const [ref, port, nonce] = await Promise.all([
-    view.readInt(`${base}/${NAMES[0]}`, { signal }),
-    view.readInt(`${base}/${NAMES[1]}`, { signal }),
-    view.readText(`${base}/${NAMES[2]}`, { signal }).catch(whenUnreadable),
-  ])
-  return { ref, port, nonce }
 }
