@@ -13,6 +13,7 @@ import { type DomainParts, Vigil } from './vigil.js'
 /** What can be otherwise at the next attempt. The text says what was missing. */
 class NotYet extends Error {}
 
+const NO_KEYS = 'there are no keys for this domain'
 const CHANGED = 'its keys have changed while they were read'
 
 /** One look at what a server offers, and everything that is done with it. */
@@ -29,11 +30,16 @@ export class Attempt {
     this.#signal = signal
   }
 
+  /** Looks for less, where nothing has been found just before. @returns what is missing, if it may come */
+  async runAgain(): Promise<ClientLink | string> {
+    return (await this.#meeting.stands(this.#signal)) ? this.run() : NO_KEYS
+  }
+
   /** @returns what is missing, if it may come */
   async run(): Promise<ClientLink | string> {
     try {
       const keys = await this.#keys()
-      if (!keys) return `there are no keys for this domain`
+      if (!keys) return NO_KEYS
       return await this.#bind(keys)
     } catch (error) {
       if (error instanceof NotYet) return error.message

@@ -33,8 +33,8 @@ export async function connectLink(
     const changes = new Changes(store.watch(meeting.leaf))
     try {
       for (;;) {
-        await changes.next(signal)
-        const next = await attempt.run()
+        // At first, and when no change is told, there is mostly nothing new.
+        const next = (await changes.next(signal)) ? await attempt.run() : await attempt.runAgain()
         if (typeof next !== 'string') return next
         missing = next
       }
@@ -57,6 +57,8 @@ function timedOut({ domid, timeout }: CheckedConnect, { base }: Rendezvous, miss
 class Changes {
   readonly #watch: StoreWatch
   #asked = false
+  /** There is something to look for, and it is a change. */
+  #due = false
   #changed = false
   #lost = false
   #wake = (): void => {}
@@ -65,19 +67,24 @@ class Changes {
     this.#watch = watch
   }
 
-  async next(signal: AbortSignal): Promise<void> {
+  /** @returns whether there has been one */
+  async next(signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted()
     if (!this.#asked && !this.#lost) this.#ask()
-    if (!this.#changed) await this.#wait(signal)
-    this.#changed = false
+    if (!this.#due) await this.#wait(signal)
+    const changed = this.#changed
+    this.#due = this.#changed = false
+    return changed
   }
 
   #ask(): void {
     this.#asked = true
     this.#watch.next().then(
-      () => {
+      ({ value }) => {
         this.#asked = false
-        this.#changed = true
+        this.#due = true
+        // It begins with what need not be one.
+        this.#changed ||= value?.initial === false
         this.#wake()
       },
       // A guest has few watches; without one it is slower. What the store was lost with comes with the next request.

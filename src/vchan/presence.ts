@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto'
 import type { StorePermission } from '../xenstore/permissions.js'
 import { XenStoreError } from '../xenstore/store-error.js'
 import type { StoreView } from '../xenstore/store-view.js'
+import { whenUnreadable } from '../xenstore/unreadable.js'
 import { exchange, type XenStore } from '../xenstore/xen-store.js'
 import { NONCE_SIZE } from './layout.js'
 import { ownerHasEnded, ownerHere } from './owner.js'
-import { whenUnreadable } from './unreadable.js'
 
 const DIRECTORY = 'open'
 
@@ -109,14 +109,17 @@ export class Presence {
     places.get(this.#store)?.delete(this.#base)
     if (!place.asked) return
     try {
-      await this.#removeNodes([this.#nameOf(nonce)])
+      // By itself as well: in a transaction it may fail for others' sake.
+      await Promise.all([this.#store.remove(this.nodeOf(nonce)), this.#removeNodes([this.#nameOf(nonce)])])
     } catch (error) {
       if (!(error instanceof XenStoreError)) throw error
     }
   }
 
   /** Removes what servers that have died have left here. */
-  async tidy(signal: AbortSignal | undefined): Promise<void> {
+  async tidy(self: number, signal: AbortSignal | undefined): Promise<void> {
+    // They write none, see publish().
+    if (self === 0) return
     // Done when the first of them was made: who serves many clients is not to look through all of them for each.
     if (this.#known?.nonces.size) return
     const nonces = (await childrenOf(this.#store, this.directory, signal)) ?? []

@@ -1,10 +1,12 @@
 import type { Buffer } from 'node:buffer'
+import { parseInteger } from '../xenstore/numbers.js'
 import type { StorePermission } from '../xenstore/permissions.js'
-import type { StoreView } from '../xenstore/store-view.js'
+import { protocolError } from '../xenstore/store-error.js'
+import { readable, type StoreView } from '../xenstore/store-view.js'
+import { whenUnreadable } from '../xenstore/unreadable.js'
 import { exchange, type XenStore } from '../xenstore/xen-store.js'
 import { Presence } from './presence.js'
 import { Sign } from './sign.js'
-import { whenUnreadable } from './unreadable.js'
 
 /** What a server tells its client. */
 export interface Keys {
@@ -42,7 +44,7 @@ export class Rendezvous {
 
   /** Changes when a server comes or goes. */
   get leaf(): string {
-    return `${this.base}/${NAMES[0]}`
+    return `${this.base}/ring-ref`
   }
 
   /** All at once, for the peer to read. */
@@ -52,7 +54,7 @@ export class Rendezvous {
       { domid: peer, access: 'read' },
     ]
     const { nonce } = keys
-    const values = [String(keys.ref), String(keys.port), nonce]
+    const values = valuesOf(keys)
     const write = (t: StoreView): Promise<unknown>[] => {
       const requests = NAMES.flatMap((name, i) => {
         const value = values[i]
@@ -71,13 +73,13 @@ export class Rendezvous {
     return this.#presence.newNonce()
   }
 
-  /** Removes the keys unless a newer server has replaced them. */
-  async withdraw({ ref, port, nonce }: Keys): Promise<void> {
-    const own = [String(ref), String(port), nonce]
+  /** Removes the keys unless a newer server has replaced them: one on libxenvchan leaves the nonce as it is. */
+  async withdraw(keys: Keys): Promise<void> {
+    const own = valuesOf(keys)
     await this.#remove((found) => {
       // Of what was refused half way, some may be missing.
       const others = found.some((value, i) => value !== undefined && value !== own[i])
-      return !others && (found[0] !== undefined || found[1] !== undefined)
+      return !others && found.some((value) => value !== undefined)
     })
   }
 
@@ -86,13 +88,13 @@ export class Rendezvous {
     if (nonce !== undefined) await this.#presence.remove(nonce)
   }
 
-  /** Removes what an earlier server has left here. */
-  async clear(signal: AbortSignal | undefined): Promise<void> {
-    const [exists] = await Promise.all([
-      this.#store.exists(this.leaf, { signal }),
-      this.#presence.tidy(signal),
+  /** Removes what an earlier server has left here. @param self the domain that serves */
+  async clear(self: number, signal: AbortSignal | undefined): Promise<void> {
+    const [left] = await Promise.all([
+      readable(this.#store, this.leaf, signal),
+      this.#presence.tidy(self, signal),
     ])
-    if (exists) await this.#remove(() => true, signal)
+    if (left !== undefined) await this.#remove(() => true, signal)
   }
 
   /** What tells a client in a guest that the domain of the server with these keys is gone, if anything does. */
@@ -107,23 +109,22 @@ export class Rendezvous {
     if (nonce === undefined)
       return new Sign(this.#store, { node: leaf, watched: leaf, value: String(ref), after: KEYS_AFTER })
     const [node, watched] = [this.#presence.nodeOf(nonce), this.#presence.directory]
-    const found = await this.#store.read(node, { signal }).catch(whenUnreadable)
+    const found = await readable(this.#store, node, signal)
     return found && new Sign(this.#store, { node, watched })
   }
 
   /** @param wanted told the values of all keys */
   async #remove(wanted: (found: (string | undefined)[]) => boolean, signal?: AbortSignal): Promise<void> {
     const names: readonly string[] = NAMES
-    const read = (t: StoreView): Promise<[(string | undefined)[], string[] | undefined]> =>
-      Promise.all([
-        Promise.all(NAMES.map((name) => t.readText(`${this.base}/${name}`).catch(whenUnreadable))),
+    const read = async (t: StoreView): Promise<string[] | undefined> => {
+      const [found, children] = await Promise.all([
+        Promise.all(NAMES.map((name) => readable(t, `${this.base}/${name}`))),
         t.list(this.base).catch(whenUnreadable),
       ])
-    const write = (
-      t: StoreView,
-      [found, children]: Awaited<ReturnType<typeof read>>,
-    ): Promise<void>[] | undefined => {
-      if (!children || !wanted(found)) return undefined
+      return wanted(found.map(textOf)) ? children : undefined
+    }
+    const write = (t: StoreView, children: string[] | undefined): Promise<void>[] | undefined => {
+      if (!children) return undefined
       // What else is there is not ours.
       const others = children.some((name) => !names.includes(name))
       const paths = children.filter((name) => names.includes(name)).map((name) => `${this.base}/${name}`)
@@ -133,24 +134,40 @@ export class Rendezvous {
   }
 
   /**
-   * All keys, of one server if it writes a nonce: what is published and removed at once never has the same nonce again, so
-   * that is read first and last. Keys without one may be of two.
+   * All keys, of one server if it writes a nonce. Servers publish theirs at once, and a nonce is never the same again, so that is
+   * read first and last; one on libxenvchan leaves it as it is, but not the reference. Keys without a nonce may be of two.
    * @returns undefined while there is no server, or none for this domain; 'changed' when another has come meanwhile
    * @throws XenStoreError ERR_GRANTS_PROTOCOL: what is there are no keys
    */
   async read(signal: AbortSignal | undefined): Promise<Keys | 'changed' | undefined> {
-    const [ring, port, id] = NAMES.map((name) => `${this.base}/${name}`) as [string, string, string]
-    const options = signal && { signal }
-    const readNonce = (): Promise<string | undefined> =>
-      this.#store.readText(id, options).catch(whenUnreadable)
-    const keys = await Promise.all([
-      readNonce(),
-      this.#store.readInt(ring, options),
-      this.#store.readInt(port, options),
-      readNonce(),
-    ]).catch(whenUnreadable)
-    if (!keys) return undefined
-    const [before, ref, own, nonce] = keys
-    return before === nonce ? { ref, port: own, nonce } : 'changed'
+    const names = ['id', 'ring-ref', 'event-channel', 'ring-ref', 'id']
+    const found = await Promise.all(
+      names.map((name) => readable(this.#store, `${this.base}/${name}`, signal)),
+    )
+    const [before, ref, port, again, nonce] = found.map(textOf)
+    if (ref === undefined || port === undefined) return undefined
+    if (before !== nonce || ref !== again) return 'changed'
+    return { ref: this.#number(NAMES[0], ref), port: this.#number(NAMES[1], port), nonce }
   }
+
+  /** Whether {@link read} could find any. */
+  async stands(signal: AbortSignal | undefined): Promise<boolean> {
+    return (await readable(this.#store, this.leaf, signal)) !== undefined
+  }
+
+  #number(name: string, value: string): number {
+    const number = parseInteger(value)
+    if (number !== undefined) return number
+    const path = `${this.base}/${name}`
+    throw protocolError('the value is not a decimal integer', { operation: 'readInt', path })
+  }
+}
+
+/** In the order of the names. */
+function valuesOf({ ref, port, nonce }: Keys): (string | undefined)[] {
+  return [String(ref), String(port), nonce]
+}
+
+function textOf(value: Buffer | undefined): string | undefined {
+  return value?.toString('latin1')
 }

@@ -31,10 +31,10 @@ async function cleared(
   const asked = store.domid(signal && { signal })
   // Both are asked at once: a domain that has been restored is hardly ever another one.
   const expected = known === undefined ? undefined : new Rendezvous(store, absolute(path, known))
-  const [self] = await Promise.all([asked, expected?.clear(signal)])
+  const [self] = await Promise.all([asked, expected?.clear(known!, signal)])
   selves.set(store, self)
   if (expected && self === known) return { self, meeting: expected }
   const meeting = new Rendezvous(store, absolute(path, self))
-  await meeting.clear(signal)
+  await meeting.clear(self, signal)
   return { self, meeting }
 }

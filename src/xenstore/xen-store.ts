@@ -37,7 +37,16 @@ export class XenStore extends StoreView {
   readonly closed: Promise<XenStoreError | undefined>
 
   static {
-    exchange = (store, work, signal) => store.#parts.transactions.exchange(work, signal)
+    exchange = async (store, work, signal) => {
+      if (#parts in (store as object)) return store.#parts.transactions.exchange(work, signal)
+      // One that stands in for another is asked as by any user.
+      const { read, write } = work
+      return store.transaction(async (t) => {
+        const found = await read(t)
+        await Promise.all(write(t, found) ?? [])
+        return found
+      }, signal && { signal })
+    }
   }
 
   private constructor(parts: StoreParts) {

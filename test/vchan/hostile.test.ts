@@ -493,15 +493,15 @@ describe('a client whose server', () => {
     await writeKeys(ends.server, named[0]!)
     const store = await ends.client.store()
     let replaced = false
-    const readInt = async (path: string, options?: RequestOptions): Promise<number> => {
-      if (!path.endsWith('event-channel') || replaced) return store.readInt(path, options)
+    const read = async (path: string, options?: RequestOptions): Promise<Buffer> => {
+      if (!path.endsWith('event-channel') || replaced) return store.read(path, options)
       replaced = true
       await writeKeys(ends.server, named[1]!)
-      return store.readInt(path, options)
+      return store.read(path, options)
     }
     const slow = new Proxy(store, {
       get(_, name) {
-        if (name === 'readInt') return readInt
+        if (name === 'read') return read
         const value = Reflect.get(store, name)
         return typeof value === 'function' ? value.bind(store) : value
       },

@@ -15,7 +15,7 @@ const ends = useSharedEnds()
 /** Answers the requests of one look at the keys; undefined: there is no such node. */
 async function answer(peer: Peer, values: Record<string, (string | undefined)[]>): Promise<string[]> {
   const asked: string[] = []
-  for (let i = 0; i < 4; i++) {
+  for (let i = 0; i < 5; i++) {
     const request = await peer.request(MessageType.read)
     const name = request.payload.toString().replace(/^.*\/|\0$/g, '')
     asked.push(name)
@@ -31,14 +31,16 @@ it.each([
   ['of a server without a nonce', [undefined, undefined], { ref: 8, port: 3, nonce: undefined }],
   ['while another server publishes its own', ['aa', 'bb'], 'changed'],
   ['while a server without a nonce is followed by one with', [undefined, 'bb'], 'changed'],
-])('keys %s', async (_name, id, keys) => {
+  ['while one on libxenvchan leaves the nonce of another as it is', ['aa', 'aa'], 'changed', ['8', '9']],
+  ['while all are removed', ['aa', undefined], 'changed', ['8', undefined]],
+])('keys %s', async (_name, id, keys, refs = ['8', '8']) => {
   const connecting = xenstored.peer()
   const store = await XenStore.open({ path: xenstored.path })
   const reading = new Rendezvous(store, '/local/domain/3/data/x').read(undefined)
-  const asked = await answer(await connecting, { id: [...id], 'ring-ref': ['8'], 'event-channel': ['3'] })
+  const asked = await answer(await connecting, { id: [...id], 'ring-ref': [...refs], 'event-channel': ['3'] })
   expect(await reading).toEqual(keys)
   // The nonce is never the same again, so it has to come first and last.
-  expect(asked).toEqual(['id', 'ring-ref', 'event-channel', 'id'])
+  expect(asked).toEqual(['id', 'ring-ref', 'event-channel', 'ring-ref', 'id'])
   await store.close()
 })
 
