@@ -8,6 +8,7 @@ import { type Layout, Live, NONCE_SIZE, Notify, Page, placeOfNonce, readLayout }
 import { undo } from './link.js'
 import type { CheckedConnect } from './options.js'
 import type { Keys, Rendezvous } from './rendezvous.js'
+import type { Sign } from './sign.js'
 import { type DomainParts, Vigil } from './vigil.js'
 
 /** What can be otherwise at the next attempt. The text says what was missing. */
@@ -63,6 +64,9 @@ export class Attempt {
 
   async #bind(keys: Keys): Promise<ClientLink> {
     const { domid } = this.#options
+    // Beside all else: nothing waits for it before the connection is there.
+    const sign = this.#meeting.sign(keys, domid, this.#signal)
+    sign.catch(() => {})
     const events = await this.#parts.events()
     Vigil.of(this.#parts).hear(events)
     let channel: EventChannel
@@ -75,13 +79,13 @@ export class Attempt {
       )
     }
     try {
-      return await this.#map(keys, channel)
+      return await this.#map(keys, channel, sign)
     } catch (error) {
       return undo(error, channel.close())
     }
   }
 
-  async #map(keys: Keys, channel: EventChannel): Promise<ClientLink> {
+  async #map(keys: Keys, channel: EventChannel, sign: Promise<Sign | undefined>): Promise<ClientLink> {
     const { domid } = this.#options
     const mapper = await this.#parts.mapper()
     Vigil.of(this.#parts).hear(mapper)
@@ -93,10 +97,7 @@ export class Attempt {
     }
     const rings: Promise<MappedGrant>[] = []
     try {
-      const [layout, sign] = await Promise.all([
-        this.#inspect(keys, control.bytes),
-        this.#meeting.sign(keys, domid, this.#signal),
-      ])
+      const layout = await this.#inspect(keys, control.bytes)
       const map = (refs: number[], writable: boolean): Promise<MappedGrant> | undefined => {
         if (refs.length === 0) return undefined
         const ring = mapper.map({ domid, refs, writable })
@@ -107,7 +108,7 @@ export class Attempt {
       // With the rings, and not before this is known to be the page that the keys mean: it would tell another's server of a
       // client that has come and gone.
       const armed = control.setUnmapNotify({ clearByte: Page.clientLive, port: channel.port })
-      const [[left, right]] = await Promise.all([both.catch(ringsPassing), armed])
+      const [[left, right], found] = await Promise.all([both.catch(ringsPassing), sign, armed])
       this.#signal.throwIfAborted()
       const link = new ClientLink({
         domid,
@@ -117,7 +118,7 @@ export class Attempt {
         left,
         right,
         layout,
-        sign,
+        sign: found,
       })
       greet(control.bytes, channel)
       return link
