@@ -348,13 +348,14 @@ describe('a client whose server', () => {
       { change: (page: Uint8Array) => page.fill(0x7f, Page.grants, Page.grants + 3) },
     ],
     ['pages that may not be written to', { writable: false }],
-  ])('names %s', async (_, options) => {
-    await offered(options)
+  ])('names %s, and is not told of a client', async (_, options) => {
+    const peer = await offered(options)
     expect(await rejection(looked())).toMatchObject({
       code: 'ETIMEDOUT',
       domid: SERVER,
       message: expect.stringContaining('a page of its rings cannot be mapped'),
     })
+    expect(peer.page[Page.clientLive]).toBe(Live.waiting)
   })
 
   it('says of itself that it has gone', async () => {
