@@ -57,7 +57,8 @@ export class EventChannel extends EventEmitter<EventChannelEvents> implements As
   #pending = false
   #listening = false
   #referenced = true
-  #closed: GrantError | undefined
+  #over = false
+  #reason: GrantError | undefined
 
   /** @internal */
   constructor(port: number, owner: ChannelOwner) {
@@ -79,13 +80,16 @@ export class EventChannel extends EventEmitter<EventChannelEvents> implements As
    * @throws GrantError ERR_GRANTS_CLOSED
    */
   notify(): void {
-    if (this.#closed) throw this.#closed
+    if (this.#over) throw this.ended
     this.#owner.notify(this.port)
   }
 
   /** Why nothing will come any more, if so: it has been closed, or its worker has died. */
   get ended(): GrantError | undefined {
-    return this.#closed
+    if (!this.#over) return undefined
+    // Made when somebody wants to know: most channels are closed by who has no use for them any more.
+    this.#reason ??= closedError('the event channel')
+    return this.#reason
   }
 
   /** Listeners keep the process alive, as they do from the beginning. */
@@ -130,7 +134,7 @@ export class EventChannel extends EventEmitter<EventChannelEvents> implements As
       this.#pending = false
       return Promise.resolve()
     }
-    if (this.#closed) return Promise.reject(this.#closed)
+    if (this.#over) return Promise.reject(this.ended)
     return new Promise((resolve, reject) => {
       const waiter = { resolve, reject }
       this.#waiters.add(waiter)
@@ -145,7 +149,7 @@ export class EventChannel extends EventEmitter<EventChannelEvents> implements As
       try {
         await this.wait()
       } catch (error) {
-        if (error === this.#closed && this.#closed?.code === 'ERR_GRANTS_CLOSED') return
+        if (error === this.#reason && this.#reason?.code === 'ERR_GRANTS_CLOSED') return
         throw error
       }
       yield
@@ -154,13 +158,13 @@ export class EventChannel extends EventEmitter<EventChannelEvents> implements As
 
   /** Unbinds the port. An unmap notification that names it still fires. Pending waits reject. Idempotent. */
   async close(): Promise<void> {
-    if (this.#closed) return
-    this.#end(closedError('the event channel'))
+    if (this.#over) return
+    this.#end(undefined)
     await this.#owner.unbind(this.port)
   }
 
   [inspect.custom](_depth: number, options: InspectOptionsStylized): string {
-    return inLine('EventChannel', { port: this.port, state: this.#closed ? 'closed' : 'open' }, options)
+    return inLine('EventChannel', { port: this.port, state: this.#over ? 'closed' : 'open' }, options)
   }
 
   /** For `await using`: {@link close}. */
@@ -173,11 +177,13 @@ export class EventChannel extends EventEmitter<EventChannelEvents> implements As
     if (!this.emit('event') && !woken) this.#pending = true
   }
 
-  #end(error: GrantError): void {
-    if (this.#closed) return
-    this.#closed = error
+  /** @param reason undefined: its own close() */
+  #end(reason: GrantError | undefined): void {
+    if (this.#over) return
+    this.#over = true
+    this.#reason = reason
     this.#listen(false)
-    this.#wake((waiter) => waiter.reject(error))
+    this.#wake((waiter) => waiter.reject(this.ended))
     this.emit('close')
   }
 
@@ -192,7 +198,7 @@ export class EventChannel extends EventEmitter<EventChannelEvents> implements As
   }
 
   #listen(listening: boolean): void {
-    if (listening === this.#listening || (listening && this.#closed)) return
+    if (listening === this.#listening || (listening && this.#over)) return
     this.#listening = listening
     if (this.#referenced) this.#owner.waiting(listening ? 1 : -1)
     if (!listening || !this.#pending) return

@@ -12,7 +12,7 @@ import { importOwn } from '../native/own-file.js'
 import { DeviceThread } from '../threads/device-thread.js'
 import { announceEnd, Lifecycle } from '../threads/lifecycle.js'
 import { ServiceLine } from '../threads/service-client.js'
-import type { Outcome, ThreadData } from '../threads/thread-messages.js'
+import type { ThreadData } from '../threads/thread-messages.js'
 import { Delivery } from './delivery.js'
 import { EventChannel } from './event-channel.js'
 import type { EventService, EventServiceData } from './event-messages.js'
@@ -83,44 +83,39 @@ export class EventChannels extends EventEmitter<EventChannelsEvents> {
   /** A fresh port that `domid` may bind to. @throws GrantError ENOSPC when the domain has no port left */
   async bindUnbound(domid: number): Promise<EventChannel> {
     checkInteger('domid', domid, 0, 0xffff)
-    return this.#bind((service) => service.bindUnbound(domid))
+    return this.#bind(() => this.#service.call('bindUnbound', domid))
   }
 
   /** @throws GrantError ESRCH: no such domain. EINVAL: its port is not waiting for this domain */
   async bindInterdomain(domid: number, port: number): Promise<EventChannel> {
     checkInteger('domid', domid, 0, 0xffff)
     checkInteger('port', port, 1, 0xffff_ffff)
-    return this.#bind((service) => service.bindInterdomain(domid, port))
+    return this.#bind(() => this.#service.call('bindInterdomain', domid, port))
   }
 
   /** @param virq number of a virtual interrupt, see Xen `public/xen.h` @throws GrantError EEXIST, EINVAL */
   async bindVirq(virq: number): Promise<EventChannel> {
     checkInteger('virq', virq, 0, 0xffff_ffff)
-    return this.#bind((service) => service.bindVirq(virq))
+    return this.#bind(() => this.#service.call('bindVirq', virq))
   }
 
   /** Gives up every right but to bind to `domid`. One way. @throws GrantError EINVAL for domain 0, EACCES */
   async restrict(domid: number): Promise<void> {
     checkInteger('domid', domid, 0, 0xffff)
     this.#lifecycle.mustBeOpen()
-    await this.#service.call((service) => service.restrict(domid))
+    await this.#service.call('restrict', domid)
   }
 
-  async #bind(
-    bind: (
-      service: Parameters<Parameters<ServiceLine<EventService>['call']>[0]>[0],
-    ) => Promise<Outcome<number>>,
-  ) {
+  async #bind(bind: () => Promise<number>): Promise<EventChannel> {
     this.#lifecycle.mustBeOpen()
     const { overflows } = this.#delivery
-    const port = await this.#service.call(bind)
+    const port = await bind()
     return new EventChannel(port, {
       opened: (control) => this.#delivery.add(control, overflows),
       notify: (port) => this.#line.notify(port),
       unbind: async (port) => {
         this.#delivery.remove(port)
-        if (!this.#lifecycle.closing && !this.#lifecycle.lost)
-          await this.#service.call((service) => service.unbind(port))
+        if (!this.#lifecycle.closing && !this.#lifecycle.lost) await this.#service.call('unbind', port)
       },
       waiting: (change) => this.#delivery.waiting(change),
     })

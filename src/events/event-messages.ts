@@ -6,7 +6,7 @@ export interface EventServiceData extends ThreadData {
   file: unknown
 }
 
-/** What the event worker does, through comlink. Binding answers the local port. What is hot does not go through it. */
+/** What the event worker does. Binding answers the local port. What is hot does not go through it. */
 export interface EventService {
   bindUnbound(domid: number): Outcome<number>
   bindInterdomain(domid: number, port: number): Outcome<number>

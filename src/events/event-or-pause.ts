@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import { untilAborted } from '../abort.js'
+import { clearTimeout, setTimeout } from 'node:timers'
+import { onAbort } from '../abort.js'
 import type { EventChannel } from './event-channel.js'
 
 /**
@@ -13,14 +13,22 @@ export async function eventOrPause(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   signal?.throwIfAborted()
-  // Not joined with the caller's by AbortSignal.any: Node 20 keeps something of each such signal.
-  const stop = new AbortController()
-  const looks: Promise<unknown>[] = [delay(milliseconds, undefined, { signal: stop.signal })]
-  if (channel) looks.push(channel.wait({ signal: stop.signal }))
-  for (const look of looks) look.catch(() => {})
+  if (channel?.ended) throw channel.ended
+  let end = (): void => {}
   try {
-    await untilAborted(Promise.race(looks), signal)
+    // With a listener of its own and not with wait(), which only a signal ends: to abort one makes an error each time.
+    await new Promise<void>((resolve, reject) => {
+      const closed = (): void => reject(channel!.ended)
+      const timer = setTimeout(resolve, milliseconds)
+      const takeBack = signal && onAbort(signal, () => reject(signal.reason))
+      channel?.on('event', resolve).on('close', closed)
+      end = () => {
+        clearTimeout(timer)
+        takeBack?.()
+        channel?.off('event', resolve).off('close', closed)
+      }
+    })
   } finally {
-    stop.abort()
+    end()
   }
 }

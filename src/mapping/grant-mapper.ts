@@ -86,7 +86,7 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
     if (port) request.status!.port = port.port
     let answer: MapAnswer
     try {
-      answer = await line.call((service) => service.map(request))
+      answer = await line.call('map', request)
       // Closed meanwhile: the worker unmaps what it has mapped, and this must not come to life after that.
       this.#lifecycle.mustBeOpen()
     } catch (error) {
@@ -118,7 +118,7 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
     const copy = checkSegments(segments)
     this.#lifecycle.mustBeOpen()
     if (copy.segments.length === 0) return []
-    const statuses = await this.#context.line.call((service) => service.copy(copy.segments))
+    const statuses = await this.#context.line.call('copy', copy.segments)
     copy.deliver(statuses)
     return copyResults(statuses)
   }

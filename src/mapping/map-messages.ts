@@ -7,7 +7,7 @@ export interface MapServiceData extends ThreadData {
   descriptor: DeviceDescriptor
 }
 
-/** What the mapping worker does, through comlink. */
+/** What the mapping worker does. */
 export interface MapService {
   map(request: MapRequest): Outcome<MapAnswer>
   unmap(id: number): Outcome<null>

@@ -65,7 +65,7 @@ export class MappedWork extends PagesWork implements OpenMapping {
   async setUnmapNotify(options: UnmapNotifyOptions): Promise<void> {
     const { offset, action, port } = notifyArguments(options, this.pages)
     this.mustBeUsable()
-    await this.#context.line.call((service) => service.setUnmapNotify(this.#id, offset, action, port))
+    await this.#context.line.call('setUnmapNotify', this.#id, offset, action, port)
   }
 
   async unmap(options?: UnmapOptions): Promise<void> {
@@ -87,7 +87,7 @@ export class MappedWork extends PagesWork implements OpenMapping {
     this.#state = 'leaving'
     if (!force) await this.inFlight.idle()
     try {
-      await this.#context.line.call((service) => service.unmap(this.#id))
+      await this.#context.line.call('unmap', this.#id)
     } catch (error) {
       // The worker is gone, and what it had mapped with it.
       if ((this.#state as string) !== 'gone') throw error

@@ -73,7 +73,7 @@ export class Acceptor implements Watched {
     signal.throwIfAborted()
     const meeting = await this.#meeting()
     // What an earlier self has left, before a port is bound: it could be the one that those keys name.
-    await meeting.clear(signal)
+    await meeting.clear(this.#host.self, signal)
     try {
       await this.#renew()
     } catch (error) {

@@ -74,6 +74,8 @@ async function takeTurn(
   signal.throwIfAborted()
   const stop = new AbortController()
   const takeBack = onAbort(signal, () => stop.abort(signal.reason))
+  // As Vigil.open() does: otherwise each request to xenstored adds the first listener, and removes the last.
+  const keep = onAbort(stop.signal, () => {})
   const next = new Error('it is the turn of another')
   let timer: NodeJS.Timeout
   const look = (): void => {
@@ -92,6 +94,7 @@ async function takeTurn(
   } finally {
     clearTimeout(timer!)
     takeBack()
+    keep()
   }
 }
 

@@ -1,18 +1,29 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
-import * as Comlink from 'comlink'
 import { closedError, type GrantError } from '../errors.js'
 import type { DeviceThread } from './device-thread.js'
 import { fromEnvelope } from './envelope.js'
-import type { Outcome, ServiceControl } from './thread-messages.js'
+import type { Outcome, ServiceAnswer, ServiceCall, ServiceControl } from './thread-messages.js'
 
-/** Calls of a service in a worker, of which this thread is the only client. Every call settles. */
+type Arguments<M> = M extends (...args: infer A) => unknown ? A : never
+type Value<M> = M extends (...args: never[]) => Outcome<infer T> ? T : never
+
+interface Pending {
+  resolve(value: never): void
+  reject(error: unknown): void
+}
+
+/**
+ * Calls of a service in a worker, of which this thread is the only client. Every call settles. Those made in one turn of the
+ * event loop travel together, are carried out in their order, and so do their answers: a connection of a vchan takes ten of
+ * them, and to wake a thread costs as much as most of what it is woken for.
+ */
 export class ServiceLine<S> {
   readonly #thread: DeviceThread
   readonly #what: string
   readonly #port: MessagePort
-  /** Referenced as long as the line: comlink drops the answers of a proxy that has been collected. */
-  readonly #service: Comlink.Remote<S>
-  readonly #pending = new Set<(error: GrantError) => void>()
+  readonly #pending = new Map<number, Pending>()
+  #nextId = 1
+  #outbox: ServiceCall[] = []
   #lost: GrantError | undefined
 
   /** @param what "the grant mapper" */
@@ -22,29 +33,23 @@ export class ServiceLine<S> {
     thread.post({ type: 'serve', port: port2 } satisfies ServiceControl, [port2])
     this.#thread = thread
     this.#port = port1
-    this.#service = Comlink.wrap<S>(port1 as Comlink.Endpoint)
+    port1.on('message', (answers: ServiceAnswer[]) => this.#settle(answers))
+    // After the listener: that refs it.
     port1.unref()
     thread.once('end', (died) => this.#fail(died ?? closedError(this.#what)))
   }
 
   /** @throws what the service threw; GrantError ERR_GRANTS_WORKER_DIED, ERR_GRANTS_CLOSED */
-  async call<T>(method: (service: Comlink.Remote<S>) => Promise<Outcome<T>>): Promise<T> {
-    if (this.#lost) throw this.#lost
-    let abandon = (_: GrantError): void => {}
-    const abandoned = new Promise<never>((_, reject) => {
-      abandon = reject
+  call<K extends keyof S & string>(method: K, ...args: Arguments<S[K]>): Promise<Value<S[K]>> {
+    if (this.#lost) return Promise.reject(this.#lost)
+    return new Promise((resolve, reject) => {
+      // While something is pending, it keeps the process alive.
+      if (this.#pending.size === 0) this.#port.ref()
+      const id = this.#nextId++
+      this.#pending.set(id, { resolve, reject })
+      if (this.#outbox.length === 0) queueMicrotask(this.#flush)
+      this.#outbox.push([id, method, args])
     })
-    // While something is pending, it keeps the process alive.
-    if (this.#pending.size === 0) this.#port.ref()
-    this.#pending.add(abandon)
-    try {
-      const outcome = await Promise.race([method(this.#service), abandoned])
-      if ('error' in outcome) throw fromEnvelope(outcome.error)
-      return outcome.value
-    } finally {
-      this.#pending.delete(abandon)
-      if (this.#pending.size === 0) this.#port.unref()
-    }
   }
 
   /** Nothing can be called any more; the worker closes its device and ends. */
@@ -54,8 +59,27 @@ export class ServiceLine<S> {
     this.#port.close()
   }
 
+  readonly #flush = (): void => {
+    const calls = this.#outbox
+    this.#outbox = []
+    if (!this.#lost) this.#port.postMessage(calls)
+  }
+
+  #settle(answers: readonly ServiceAnswer[]): void {
+    for (const [id, outcome] of answers) {
+      const pending = this.#pending.get(id)
+      if (!pending) continue
+      this.#pending.delete(id)
+      if ('error' in outcome) pending.reject(fromEnvelope(outcome.error))
+      else pending.resolve(outcome.value as never)
+    }
+    if (this.#pending.size === 0) this.#port.unref()
+  }
+
   #fail(error: GrantError): void {
     this.#lost ??= error
-    for (const abandon of this.#pending) abandon(this.#lost)
+    for (const { reject } of this.#pending.values()) reject(this.#lost)
+    this.#pending.clear()
+    this.#port.unref()
   }
 }

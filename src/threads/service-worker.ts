@@ -1,11 +1,10 @@
 import type { MessagePort } from 'node:worker_threads'
-import * as Comlink from 'comlink'
 import { toEnvelope } from './envelope.js'
-import type { Outcome, ServiceControl, StartNotice } from './thread-messages.js'
+import type { Outcome, ServiceAnswer, ServiceCall, ServiceControl, StartNotice } from './thread-messages.js'
 
 /** A device's actor, as a service of its own thread. */
 export interface Service {
-  /** What comlink may call. */
+  /** What its client may call: each answers an {@link Outcome}. */
   readonly methods: object
   close(): void
 }
@@ -24,7 +23,7 @@ export async function runService(control: MessagePort, open: () => Promise<Servi
   control.on('message', (message: ServiceControl) => {
     if (message.type === 'serve') {
       port = message.port
-      Comlink.expose(service.methods, port as Comlink.Endpoint)
+      serveCalls(port, service.methods)
       return
     }
     service.close()
@@ -32,6 +31,14 @@ export async function runService(control: MessagePort, open: () => Promise<Servi
     control.close()
   })
   notify({ type: 'ready' })
+}
+
+/** What was called together is answered together. */
+export function serveCalls(port: MessagePort, methods: object): void {
+  const byName = methods as Record<string, (...args: unknown[]) => Outcome<unknown>>
+  port.on('message', (calls: ServiceCall[]) => {
+    port.postMessage(calls.map(([id, method, args]): ServiceAnswer => [id, byName[method]!(...args)]))
+  })
 }
 
 /** As {@link outcome}, of a call that answers nothing. */
@@ -42,7 +49,7 @@ export function done(call: () => void): Outcome<null> {
   })
 }
 
-/** Errors travel as data: comlink keeps neither their class nor their fields. */
+/** Errors travel as data: a message keeps neither their class nor their fields. */
 export function outcome<T>(call: () => T): Outcome<T> {
   try {
     return { value: call() }

@@ -25,5 +25,9 @@ export type Outcome<T> = { value: T } | { error: ErrorEnvelope }
 
 /** From the thread that started a service to it, over the worker's own port. */
 export type ServiceControl =
-  /** `port` is for comlink. */
+  /** `port` is for {@link ServiceCall}s. */
   { type: 'serve'; port: MessagePort } | { type: 'close' }
+
+/** An array of these is a message to a service, and one of answers its reply. The number is the caller's. */
+export type ServiceCall = [id: number, method: string, args: unknown[]]
+export type ServiceAnswer = [id: number, outcome: Outcome<unknown>]

@@ -8,10 +8,14 @@ import { type Layout, Live, NONCE_SIZE, Notify, Page, placeOfNonce, readLayout }
 import { undo } from './link.js'
 import type { CheckedConnect } from './options.js'
 import type { Keys, Rendezvous } from './rendezvous.js'
+import type { Sign } from './sign.js'
 import { type DomainParts, Vigil } from './vigil.js'
 
 /** What can be otherwise at the next attempt. The text says what was missing. */
 class NotYet extends Error {}
+
+const NO_KEYS = 'there are no keys for this domain'
+const CHANGED = 'its keys have changed while they were read'
 
 /** One look at what a server offers, and everything that is done with it. */
 export class Attempt {
@@ -27,11 +31,16 @@ export class Attempt {
     this.#signal = signal
   }
 
+  /** Looks for less, where nothing has been found just before. @returns what is missing, if it may come */
+  async runAgain(): Promise<ClientLink | string> {
+    return (await this.#meeting.stands(this.#signal)) ? this.run() : NO_KEYS
+  }
+
   /** @returns what is missing, if it may come */
   async run(): Promise<ClientLink | string> {
     try {
       const keys = await this.#keys()
-      if (!keys) return `there are no keys for this domain`
+      if (!keys) return NO_KEYS
       return await this.#bind(keys)
     } catch (error) {
       if (error instanceof NotYet) return error.message
@@ -44,6 +53,7 @@ export class Attempt {
     const { base } = this.#meeting
     try {
       const keys = await this.#meeting.read(this.#signal)
+      if (keys === 'changed') throw new NotYet(CHANGED)
       if (keys) checkKeys(keys, domid, base)
       return keys
     } catch (error) {
@@ -54,6 +64,9 @@ export class Attempt {
 
   async #bind(keys: Keys): Promise<ClientLink> {
     const { domid } = this.#options
+    // Beside all else: nothing waits for it before the connection is there.
+    const sign = this.#meeting.sign(keys, domid, this.#signal)
+    sign.catch(() => {})
     const events = await this.#parts.events()
     Vigil.of(this.#parts).hear(events)
     let channel: EventChannel
@@ -66,13 +79,13 @@ export class Attempt {
       )
     }
     try {
-      return await this.#map(keys, channel)
+      return await this.#map(keys, channel, sign)
     } catch (error) {
       return undo(error, channel.close())
     }
   }
 
-  async #map(keys: Keys, channel: EventChannel): Promise<ClientLink> {
+  async #map(keys: Keys, channel: EventChannel, sign: Promise<Sign | undefined>): Promise<ClientLink> {
     const { domid } = this.#options
     const mapper = await this.#parts.mapper()
     Vigil.of(this.#parts).hear(mapper)
@@ -84,25 +97,18 @@ export class Attempt {
     }
     const rings: Promise<MappedGrant>[] = []
     try {
-      const [layout, sign] = await Promise.all([
-        this.#inspect(keys, control.bytes),
-        this.#meeting.sign(keys, this.#signal),
-      ])
+      const layout = await this.#inspect(keys, control.bytes)
       const map = (refs: number[], writable: boolean): Promise<MappedGrant> | undefined => {
         if (refs.length === 0) return undefined
         const ring = mapper.map({ domid, refs, writable })
         rings.push(ring)
         return ring
       }
-      const [left, right] = await Promise.all([
-        map(layout.leftRefs, true),
-        map(layout.rightRefs, false),
-      ]).catch((error: unknown) => {
-        throw passing(
-          error,
-          'a page of its rings cannot be mapped: the server is gone, or has not granted it',
-        )
-      })
+      const both = Promise.all([map(layout.leftRefs, true), map(layout.rightRefs, false)])
+      // With the rings, and not before this is known to be the page that the keys mean: it would tell another's server of a
+      // client that has come and gone.
+      const armed = control.setUnmapNotify({ clearByte: Page.clientLive, port: channel.port })
+      const [[left, right], found] = await Promise.all([both.catch(ringsPassing), sign, armed])
       this.#signal.throwIfAborted()
       const link = new ClientLink({
         domid,
@@ -112,14 +118,14 @@ export class Attempt {
         left,
         right,
         layout,
-        sign,
+        sign: found,
       })
-      // Not before: it would tell the server of a client that has come and gone, which may be another's server.
-      await control.setUnmapNotify({ clearByte: Page.clientLive, port: channel.port })
       greet(control.bytes, channel)
       return link
     } catch (error) {
       const mapped = await Promise.allSettled(rings)
+      // No client has come as yet.
+      await control.setUnmapNotify({}).catch(() => {})
       const unmapped = mapped.map((ring) => (ring.status === 'fulfilled' ? ring.value.unmap() : undefined))
       await Promise.allSettled(unmapped)
       return undo(error, control.unmap())
@@ -130,10 +136,8 @@ export class Attempt {
   async #inspect(keys: Keys, page: Uint8Array): Promise<Layout> {
     const { domid, maxOrder } = this.#options
     const path = this.#meeting.base
-    // The keys were read one by one, and a server may have been replaced meanwhile.
-    const now = await this.#keys()
-    if (now?.ref !== keys.ref || now.port !== keys.port || now.nonce !== keys.nonce)
-      throw new NotYet('its keys have changed while they were read')
+    // Without a nonce the keys were read one by one, and a server may have been replaced meanwhile.
+    if (keys.nonce === undefined) await this.#mustStand(keys)
     const live = Atomics.load(page, Page.serverLive)
     if (live === Live.gone) throw new NotYet('the server has closed it')
     if (live !== Live.connected) {
@@ -143,6 +147,8 @@ export class Attempt {
     const layout = readLayout(page, { domid, path }, keys.ref, maxOrder)
     const place = placeOfNonce(layout)
     if (keys.nonce !== undefined && place !== undefined) {
+      // With that, page and port are of one server, and nothing has to be read again: it would have marked the page as closed
+      // before it gave the port back.
       const found = Buffer.from(page.subarray(place, place + NONCE_SIZE)).toString('hex')
       if (found !== keys.nonce)
         throw new NotYet('its keys are those of a server that is gone, and lead to another')
@@ -152,6 +158,12 @@ export class Attempt {
         throw new NotYet('another client has used it, and the server has not yet noticed')
     }
     return layout
+  }
+
+  /** @throws NotYet when the keys are others now */
+  async #mustStand({ ref, port, nonce }: Keys): Promise<void> {
+    const now = await this.#keys()
+    if (now?.ref !== ref || now.port !== port || now.nonce !== nonce) throw new NotYet(CHANGED)
   }
 }
 
@@ -172,6 +184,10 @@ function checkKeys({ ref, port }: Keys, domid: number, base: string): void {
 function noKeys(domid: number, base: string, what: string, cause?: unknown): GrantError {
   const message = `what domain ${domid} has at ${base} are no keys of a vchan: ${what}`
   return new GrantError('ERR_GRANTS_PROTOCOL', message, { domid, path: base, cause })
+}
+
+function ringsPassing(error: unknown): never {
+  throw passing(error, 'a page of its rings cannot be mapped: the server is gone, or has not granted it')
 }
 
 /** What of a server that is gone, or taken, or not there yet. */

@@ -53,20 +53,14 @@ export class ClientLink implements Link {
     return this.#rings.map(lossOf).find((loss) => loss) ?? lossOf(this.#control)
   }
 
-  /** In the order of libxenvchan: when the server sees that this end is closed, its rings are free. */
+  /**
+   * In the order of libxenvchan: when the server sees that this end is closed, its rings are free. The mapping worker does one
+   * after the other. That the page is unmapped is what closes it: the kernel clears the byte of this end then, and notifies,
+   * also by a port that has been closed here meanwhile.
+   */
   async release(): Promise<void> {
-    const { end, channel } = this
     this.sign?.end()
-    const rings = this.#rings.map((ring) => ring.unmap())
-    await Promise.allSettled(rings)
-    if (!lossOf(this.#control)) end.markClosed()
-    const control = this.#control.unmap()
-    await Promise.allSettled([control])
-    try {
-      channel.notify()
-    } catch {
-      // Closed already, with the channels of this domain. The kernel has notified as well.
-    }
-    await giveBack(...rings, control, channel.close())
+    const unmapped = [...this.#rings, this.#control].map((pages) => pages.unmap())
+    await giveBack(...unmapped, this.channel.close())
   }
 }

@@ -1,5 +1,5 @@
 import { clearTimeout, setTimeout } from 'node:timers'
-import { pause, untilAborted } from '../abort.js'
+import { onAbort } from '../abort.js'
 import { GrantError } from '../errors.js'
 import type { StoreWatch } from '../xenstore/watch-stream.js'
 import { Attempt } from './attempt.js'
@@ -33,13 +33,14 @@ export async function connectLink(
     const changes = new Changes(store.watch(meeting.leaf))
     try {
       for (;;) {
-        await changes.next(signal)
-        const next = await attempt.run()
+        // At first, and when no change is told, there is mostly nothing new.
+        const next = (await changes.next(signal)) ? await attempt.run() : await attempt.runAgain()
         if (typeof next !== 'string') return next
         missing = next
       }
     } finally {
-      await changes.end()
+      // Nobody waits for that.
+      changes.end()
     }
   } finally {
     clearTimeout(timer)
@@ -55,30 +56,61 @@ function timedOut({ domid, timeout }: CheckedConnect, { base }: Rendezvous, miss
 /** Changes of a node, or the time at which to look all the same. */
 class Changes {
   readonly #watch: StoreWatch
-  #next: Promise<unknown> | undefined
+  #asked = false
+  /** There is something to look for, and it is a change. */
+  #due = false
+  #changed = false
   #lost = false
+  #wake = (): void => {}
 
   constructor(watch: StoreWatch) {
     this.#watch = watch
   }
 
-  async next(signal: AbortSignal): Promise<void> {
-    if (this.#lost) return pause(RETRY, signal)
-    // A guest has few watches; without one it is slower. What the store was lost with comes with the next request.
-    this.#next ??= this.#watch.next().catch(() => {
-      this.#lost = true
-    })
-    const stop = new AbortController()
-    const later = pause(RETRY, stop.signal).catch(() => 'stopped')
-    try {
-      if ((await untilAborted(Promise.race([this.#next, later]), signal)) !== undefined)
-        this.#next = undefined
-    } finally {
-      stop.abort()
-    }
+  /** @returns whether there has been one */
+  async next(signal: AbortSignal): Promise<boolean> {
+    signal.throwIfAborted()
+    if (!this.#asked && !this.#lost) this.#ask()
+    if (!this.#due) await this.#wait(signal)
+    const changed = this.#changed
+    this.#due = this.#changed = false
+    return changed
   }
 
-  async end(): Promise<void> {
-    await this.#watch.return?.()
+  #ask(): void {
+    this.#asked = true
+    this.#watch.next().then(
+      ({ value }) => {
+        this.#asked = false
+        this.#due = true
+        // It begins with what need not be one.
+        this.#changed ||= value?.initial === false
+        this.#wake()
+      },
+      // A guest has few watches; without one it is slower. What the store was lost with comes with the next request.
+      () => {
+        this.#lost = true
+        this.#wake()
+      },
+    )
+  }
+
+  #wait(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.#wake(), RETRY)
+      const takeBack = onAbort(signal, () => {
+        clearTimeout(timer)
+        reject(signal.reason)
+      })
+      this.#wake = () => {
+        clearTimeout(timer)
+        takeBack()
+        resolve()
+      }
+    })
+  }
+
+  end(): void {
+    void this.#watch.return?.()
   }
 }

@@ -111,7 +111,14 @@ export class Offer {
   async end(): Promise<void> {
     await this.meeting
       .withdraw(this.keys)
-      .finally(() => giveBack(this.grant.unshare(), this.channel.close()))
+      .finally(() => this.#giveBack())
       .finally(() => this.meeting.leave(this.keys))
+  }
+
+  #giveBack(): Promise<void> {
+    const page = this.grant.bytes
+    // A client that has read the keys before may find the port bound anew, and looks at the page after that.
+    if (page.length > 0) Atomics.store(page, Page.serverLive, Live.gone)
+    return giveBack(this.grant.unshare(), this.channel.close())
   }
 }

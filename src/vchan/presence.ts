@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto'
 import type { StorePermission } from '../xenstore/permissions.js'
 import { XenStoreError } from '../xenstore/store-error.js'
 import type { StoreView } from '../xenstore/store-view.js'
-import type { XenStore } from '../xenstore/xen-store.js'
+import { whenUnreadable } from '../xenstore/unreadable.js'
+import { exchange, type XenStore } from '../xenstore/xen-store.js'
 import { NONCE_SIZE } from './layout.js'
 import { ownerHasEnded, ownerHere } from './owner.js'
-import { whenUnreadable } from './unreadable.js'
 
 const DIRECTORY = 'open'
 
@@ -58,7 +58,11 @@ export class Presence {
 
   /** Of the vchan with this nonce: a client knows no more than that. */
   nodeOf(nonce: string): string {
-    return `${this.directory}/${nonce.slice(0, 2 * NAME_SIZE)}`
+    return `${this.directory}/${this.#nameOf(nonce)}`
+  }
+
+  #nameOf(nonce: string): string {
+    return nonce.slice(0, 2 * NAME_SIZE)
   }
 
   /** Of a vchan that is going to be offered: {@link remove} in any case. */
@@ -105,15 +109,17 @@ export class Presence {
     places.get(this.#store)?.delete(this.#base)
     if (!place.asked) return
     try {
-      await this.#store.remove(this.nodeOf(nonce))
-      await this.#removeEmpty()
+      // By itself as well: in a transaction it may fail for others' sake.
+      await Promise.all([this.#store.remove(this.nodeOf(nonce)), this.#removeNodes([this.#nameOf(nonce)])])
     } catch (error) {
       if (!(error instanceof XenStoreError)) throw error
     }
   }
 
   /** Removes what servers that have died have left here. */
-  async tidy(signal: AbortSignal | undefined): Promise<void> {
+  async tidy(self: number, signal: AbortSignal | undefined): Promise<void> {
+    // They write none, see publish().
+    if (self === 0) return
     // Done when the first of them was made: who serves many clients is not to look through all of them for each.
     if (this.#known?.nonces.size) return
     const nonces = (await childrenOf(this.#store, this.directory, signal)) ?? []
@@ -126,18 +132,21 @@ export class Presence {
     const strangers = judged.filter((ended) => ended === undefined).length
     if (this.#known || strangers >= MAX_STRANGERS) this.#place().crowded = strangers >= MAX_STRANGERS
     const stale = nonces.filter((_, i) => judged[i] === true)
-    await Promise.all(
-      stale.map((nonce) => this.#store.remove(this.nodeOf(nonce), { signal }).catch(whenUnreadable)),
-    )
-    if (stale.length > 0 && stale.length === nonces.length) await this.#removeEmpty()
+    if (stale.length > 0) await this.#removeNodes(stale, signal)
   }
 
-  /** In a transaction: another server may be about to publish. */
-  async #removeEmpty(): Promise<void> {
-    await this.#store.transaction(async (t) => {
-      const [inside, beside] = await Promise.all([childrenOf(t, this.directory), childrenOf(t, this.#base)])
-      if (inside?.length === 0) await t.remove((beside?.length ?? 2) > 1 ? this.directory : this.#base)
-    })
+  /** And what is empty without them. In a transaction: another server may be about to publish. */
+  async #removeNodes(names: readonly string[], signal?: AbortSignal): Promise<void> {
+    const read = (t: StoreView): Promise<(string[] | undefined)[]> =>
+      Promise.all([childrenOf(t, this.directory), childrenOf(t, this.#base)])
+    const write = (t: StoreView, [inside, beside]: (string[] | undefined)[]): Promise<void>[] | undefined => {
+      if (!inside) return undefined
+      if (inside.every((name) => names.includes(name)))
+        return [t.remove((beside?.length ?? 2) > 1 ? this.directory : this.#base)]
+      const found = names.filter((name) => inside.includes(name))
+      return found.map((name) => t.remove(`${this.directory}/${name}`))
+    }
+    await exchange(this.#store, { read, write }, signal)
   }
 
   get #known(): Place | undefined {

@@ -1,11 +1,12 @@
 import type { Buffer } from 'node:buffer'
+import { parseInteger } from '../xenstore/numbers.js'
 import type { StorePermission } from '../xenstore/permissions.js'
-import { XenStoreError } from '../xenstore/store-error.js'
-import type { StoreView } from '../xenstore/store-view.js'
-import type { XenStore } from '../xenstore/xen-store.js'
+import { protocolError } from '../xenstore/store-error.js'
+import { readable, type StoreView } from '../xenstore/store-view.js'
+import { whenUnreadable } from '../xenstore/unreadable.js'
+import { exchange, type XenStore } from '../xenstore/xen-store.js'
 import { Presence } from './presence.js'
 import { Sign } from './sign.js'
-import { whenUnreadable } from './unreadable.js'
 
 /** What a server tells its client. */
 export interface Keys {
@@ -43,7 +44,7 @@ export class Rendezvous {
 
   /** Changes when a server comes or goes. */
   get leaf(): string {
-    return `${this.base}/${NAMES[0]}`
+    return `${this.base}/ring-ref`
   }
 
   /** All at once, for the peer to read. */
@@ -52,21 +53,18 @@ export class Rendezvous {
       { domid: self, access: 'none' },
       { domid: peer, access: 'read' },
     ]
-    const values = [String(keys.ref), String(keys.port), keys.nonce]
-    await this.#store.transaction(
-      async (t) => {
-        // xenstored does them in this order, without being waited for between.
-        const { nonce } = keys
-        const requests = NAMES.flatMap((name, i) => {
-          const value = values[i]
-          const path = `${this.base}/${name}`
-          return value === undefined ? [] : [t.write(path, value), t.setPermissions(path, permissions)]
-        })
-        if (nonce !== undefined) requests.push(...this.#presence.publish(t, nonce, self, peer))
-        await Promise.all(requests)
-      },
-      { signal },
-    )
+    const { nonce } = keys
+    const values = valuesOf(keys)
+    const write = (t: StoreView): Promise<unknown>[] => {
+      const requests = NAMES.flatMap((name, i) => {
+        const value = values[i]
+        const path = `${this.base}/${name}`
+        return value === undefined ? [] : [t.write(path, value), t.setPermissions(path, permissions)]
+      })
+      if (nonce !== undefined) requests.push(...this.#presence.publish(t, nonce, self, peer))
+      return requests
+    }
+    await exchange(this.#store, { read: async () => {}, write }, signal)
     this.#presence.published()
   }
 
@@ -75,12 +73,13 @@ export class Rendezvous {
     return this.#presence.newNonce()
   }
 
-  /** Removes the keys unless a newer server has replaced them. */
+  /** Removes the keys unless a newer server has replaced them: one on libxenvchan leaves the nonce as it is. */
   async withdraw(keys: Keys): Promise<void> {
-    await this.#store.transaction(async (t) => {
-      const found = await readKeys(t, this.base).catch(notOurs)
-      if (found?.ref === keys.ref && found.port === keys.port && found.nonce === keys.nonce)
-        await this.#remove(t)
+    const own = valuesOf(keys)
+    await this.#remove((found) => {
+      // Of what was refused half way, some may be missing.
+      const others = found.some((value, i) => value !== undefined && value !== own[i])
+      return !others && found.some((value) => value !== undefined)
     })
   }
 
@@ -89,55 +88,86 @@ export class Rendezvous {
     if (nonce !== undefined) await this.#presence.remove(nonce)
   }
 
-  /** Removes what an earlier server has left here. */
-  async clear(signal: AbortSignal | undefined): Promise<void> {
-    const [exists] = await Promise.all([
-      this.#store.exists(this.leaf, { signal }),
-      this.#presence.tidy(signal),
+  /** Removes what an earlier server has left here. @param self the domain that serves */
+  async clear(self: number, signal: AbortSignal | undefined): Promise<void> {
+    const [left] = await Promise.all([
+      readable(this.#store, this.leaf, signal),
+      this.#presence.tidy(self, signal),
     ])
-    if (exists) await this.#store.transaction((t) => this.#remove(t), { signal })
+    if (left !== undefined) await this.#remove(() => true, signal)
   }
 
   /** What tells a client in a guest that the domain of the server with these keys is gone, if anything does. */
-  async sign({ ref, nonce }: Keys, signal: AbortSignal | undefined): Promise<Sign | undefined> {
+  async sign(
+    { ref, nonce }: Keys,
+    domid: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Sign | undefined> {
+    // It outlives every other, and writes none.
+    if (domid === 0) return undefined
     const { leaf } = this
     if (nonce === undefined)
       return new Sign(this.#store, { node: leaf, watched: leaf, value: String(ref), after: KEYS_AFTER })
     const [node, watched] = [this.#presence.nodeOf(nonce), this.#presence.directory]
-    const found = await this.#store.read(node, { signal }).catch(whenUnreadable)
+    const found = await readable(this.#store, node, signal)
     return found && new Sign(this.#store, { node, watched })
   }
 
-  async #remove(t: StoreView): Promise<void> {
-    const children = await t.list(this.base).catch(whenUnreadable)
-    if (!children) return
+  /** @param wanted told the values of all keys */
+  async #remove(wanted: (found: (string | undefined)[]) => boolean, signal?: AbortSignal): Promise<void> {
     const names: readonly string[] = NAMES
-    // What else is there is not ours.
-    const others = children.some((name) => !names.includes(name))
-    const paths = children.filter((name) => names.includes(name)).map((name) => `${this.base}/${name}`)
-    await Promise.all((others ? paths : [this.base]).map((path) => t.remove(path)))
+    const read = async (t: StoreView): Promise<string[] | undefined> => {
+      const [found, children] = await Promise.all([
+        Promise.all(NAMES.map((name) => readable(t, `${this.base}/${name}`))),
+        t.list(this.base).catch(whenUnreadable),
+      ])
+      return wanted(found.map(textOf)) ? children : undefined
+    }
+    const write = (t: StoreView, children: string[] | undefined): Promise<void>[] | undefined => {
+      if (!children) return undefined
+      // What else is there is not ours.
+      const others = children.some((name) => !names.includes(name))
+      const paths = children.filter((name) => names.includes(name)).map((name) => `${this.base}/${name}`)
+      return (others ? paths : [this.base]).map((path) => t.remove(path))
+    }
+    await exchange(this.#store, { read, write }, signal)
   }
 
   /**
-   * @returns undefined while there is no server, or none for this domain
+   * All keys, of one server if it writes a nonce. Servers publish theirs at once, and a nonce is never the same again, so that is
+   * read first and last; one on libxenvchan leaves it as it is, but not the reference. Keys without a nonce may be of two.
+   * @returns undefined while there is no server, or none for this domain; 'changed' when another has come meanwhile
    * @throws XenStoreError ERR_GRANTS_PROTOCOL: what is there are no keys
    */
-  async read(signal: AbortSignal | undefined): Promise<Keys | undefined> {
-    return readKeys(this.#store, this.base, signal).catch(whenUnreadable)
+  async read(signal: AbortSignal | undefined): Promise<Keys | 'changed' | undefined> {
+    const names = ['id', 'ring-ref', 'event-channel', 'ring-ref', 'id']
+    const found = await Promise.all(
+      names.map((name) => readable(this.#store, `${this.base}/${name}`, signal)),
+    )
+    const [before, ref, port, again, nonce] = found.map(textOf)
+    if (ref === undefined || port === undefined) return undefined
+    if (before !== nonce || ref !== again) return 'changed'
+    return { ref: this.#number(NAMES[0], ref), port: this.#number(NAMES[1], port), nonce }
+  }
+
+  /** Whether {@link read} could find any. */
+  async stands(signal: AbortSignal | undefined): Promise<boolean> {
+    return (await readable(this.#store, this.leaf, signal)) !== undefined
+  }
+
+  #number(name: string, value: string): number {
+    const number = parseInteger(value)
+    if (number !== undefined) return number
+    const path = `${this.base}/${name}`
+    throw protocolError('the value is not a decimal integer', { operation: 'readInt', path })
   }
 }
 
-async function readKeys(view: StoreView, base: string, signal?: AbortSignal): Promise<Keys | undefined> {
-  const [ref, port, nonce] = await Promise.all([
-    view.readInt(`${base}/${NAMES[0]}`, { signal }),
-    view.readInt(`${base}/${NAMES[1]}`, { signal }),
-    view.readText(`${base}/${NAMES[2]}`, { signal }).catch(whenUnreadable),
-  ])
-  return { ref, port, nonce }
+/** In the order of the names. */
+function valuesOf({ ref, port, nonce }: Keys): (string | undefined)[] {
+  return [String(ref), String(port), nonce]
 }
 
-/** What is no number at all is not what was published. */
-function notOurs(error: unknown): undefined {
-  if (error instanceof XenStoreError && error.code === 'ERR_GRANTS_PROTOCOL') return undefined
-  return whenUnreadable(error)
+function textOf(value: Buffer | undefined): string | undefined {
+  return value?.toString('latin1')
 }

@@ -1,6 +1,6 @@
+import { whenUnreadable } from '../xenstore/unreadable.js'
 import type { StoreWatch } from '../xenstore/watch-stream.js'
 import type { XenStore } from '../xenstore/xen-store.js'
-import { whenUnreadable } from './unreadable.js'
 
 /** For how many looks in a row a node has to be missing: the page may say a little later than xenstored that its server has closed. */
 const MISSING_LOOKS = 3

@@ -97,6 +97,8 @@ export class Vigil implements Dependent {
     signal?.throwIfAborted()
     const stop = new AbortController()
     const takeBack = signal && onAbort(signal, () => stop.abort(signal.reason))
+    // To add the first listener of a signal and to remove the last one takes long, and each request to xenstored would do both.
+    const keep = onAbort(stop.signal, () => {})
     const opened = unlessAborted(open(stop), stop.signal)
     const ended = opened.then(
       () => {},
@@ -113,6 +115,7 @@ export class Vigil implements Dependent {
       return await opened
     } finally {
       takeBack?.()
+      keep()
       this.#opening.delete(entry)
     }
   }

@@ -9,10 +9,17 @@ export interface Caller {
   readonly maxPayload: number
   /**
    * @param message made by {@link strings}
+   * @param mayBeUnreadable see {@link StoreRequest}
    * @returns what follows the header of the reply
    * @throws XenStoreError; the signal's reason
    */
-  call(subject: Subject, type: number, message: Buffer, signal: AbortSignal | undefined): Promise<Buffer>
+  call(
+    subject: Subject,
+    type: number,
+    message: Buffer,
+    signal: AbortSignal | undefined,
+    mayBeUnreadable?: boolean,
+  ): Promise<Buffer>
 }
 
 /** Requests outside any transaction. */
@@ -28,8 +35,23 @@ export class StoreCaller implements Caller {
     return this.#connection.maxPayload
   }
 
-  call(subject: Subject, type: number, message: Buffer, signal: AbortSignal | undefined): Promise<Buffer> {
-    return this.#connection.request({ type, message, transactionId: 0, subject, lane: this.#lane, signal })
+  call(
+    subject: Subject,
+    type: number,
+    message: Buffer,
+    signal: AbortSignal | undefined,
+    mayBeUnreadable?: boolean,
+  ): Promise<Buffer> {
+    const lane = this.#lane
+    return this.#connection.request({
+      type,
+      message,
+      transactionId: 0,
+      subject,
+      lane,
+      signal,
+      mayBeUnreadable,
+    })
   }
 }
 

@@ -60,12 +60,20 @@ export class OpenTransaction implements Caller {
     type: number,
     message: Buffer,
     signal: AbortSignal | undefined,
+    mayBeUnreadable?: boolean,
   ): Promise<Buffer> {
     const own = { ...subject, transaction: this.#id }
     if (this.#ended)
       throw new XenStoreError('ERR_GRANTS_CLOSED', `${describe(own)}: the transaction has ended already`, own)
-    const transactionId = this.#id
-    return this.#connection.request({ type, message, transactionId, subject: own, lane: this.#lane, signal })
+    return this.#connection.request({
+      type,
+      message,
+      transactionId: this.#id,
+      subject: own,
+      lane: this.#lane,
+      signal,
+      mayBeUnreadable,
+    })
   }
 
   /**

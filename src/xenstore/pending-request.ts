@@ -1,8 +1,9 @@
-import type { Buffer } from 'node:buffer'
+import { Buffer } from 'node:buffer'
 import { onAbort } from '../abort.js'
 import { MessageType, type StoreMessage } from '../drivers/xenbus/wire.js'
 import { refusal } from './refusals.js'
 import { protocolError, type Subject, unanswered, type XenStoreError } from './store-error.js'
+import { isUnreadable } from './unreadable.js'
 
 export interface StoreRequest {
   type: number
@@ -13,12 +14,17 @@ export interface StoreRequest {
   /** Requests of one lane are sent in order; lanes take turns. */
   lane: object
   signal?: AbortSignal | undefined
+  /** Answered with {@link UNREADABLE} when there is no such node, or it may not be read: no error is made of what is expected. */
+  mayBeUnreadable?: boolean | undefined
   /**
    * Called once if the signal comes first, when the request has ended after all: with the answer, or without one when it was
    * refused, never sent, or the connection has gone. Must not throw.
    */
   late?: ((answer: Buffer | undefined) => void) | undefined
 }
+
+/** Known by its identity. */
+export const UNREADABLE = Buffer.alloc(0)
 
 const NUL = 0
 const ERROR_NAME = /^[A-Z][A-Z0-9_]{1,31}$/
@@ -59,7 +65,7 @@ export class PendingRequest {
    * @returns what is wrong with the reply if xenstored cannot have meant it: the connection is out of step then
    */
   settle(reply: StoreMessage): XenStoreError | undefined {
-    const { type, subject, late } = this.request
+    const { type, subject, late, mayBeUnreadable } = this.request
     const { payload } = reply
     if (reply.type === MessageType.error) {
       const text = payload.toString('latin1', 0, payload.at(-1) === NUL ? payload.length - 1 : payload.length)
@@ -67,6 +73,7 @@ export class PendingRequest {
         return protocolError('xenstored answers with an error that has no name', subject)
       this.#end()
       if (this.#aborted) late?.(undefined)
+      else if (mayBeUnreadable && isUnreadable(text)) this.#resolve(UNREADABLE)
       else this.#reject(refusal(text, subject))
       return undefined
     }

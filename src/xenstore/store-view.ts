@@ -5,15 +5,23 @@ import { type Caller, expectOk, strings, stringsOf, withBytes } from './caller.j
 import { listChildren } from './directory.js'
 import { parseInteger } from './numbers.js'
 import { checkPath, checkWatchPath, childOf } from './paths.js'
+import { UNREADABLE } from './pending-request.js'
 import { decodePermission, encodePermissions, type StorePermission } from './permissions.js'
 import { isPrivileged } from './privilege.js'
 import { describe, protocolError, type Subject, XenStoreError } from './store-error.js'
+import { whenUnreadable } from './unreadable.js'
 
 /** How one request is made. */
 export interface RequestOptions {
   /** Rejects with its reason. What xenstored has been asked by then, it may do all the same. */
   signal?: AbortSignal | undefined
 }
+
+/**
+ * The value of a node that may well be absent, or not be for this domain to read: then undefined, without an error. For what is
+ * above the store in this package: an error takes longer to make than the answer to read.
+ */
+export let readable: (view: StoreView, path: string, signal?: AbortSignal) => Promise<Buffer | undefined>
 
 /**
  * The nodes of a xenstore, as they are now or as a transaction sees them.
@@ -25,6 +33,16 @@ export interface RequestOptions {
  */
 export class StoreView {
   readonly #caller: Caller
+
+  static {
+    readable = async (view, path, signal) => {
+      // One that stands in for another is asked as by any user.
+      if (!(#caller in (view as object))) return view.read(path, signal && { signal }).catch(whenUnreadable)
+      const subject = { operation: 'read', path }
+      const value = await view.#caller.call(subject, MessageType.read, strings(path), signal, true)
+      return value === UNREADABLE ? undefined : value
+    }
+  }
 
   /** @internal */
   constructor(caller: Caller) {

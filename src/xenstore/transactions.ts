@@ -2,6 +2,8 @@ import type { AsyncLocalStorage } from 'node:async_hooks'
 import { performance } from 'node:perf_hooks'
 import { pause, untilAborted } from '../abort.js'
 import { Semaphore } from '../semaphore.js'
+import { type Attempt, ended, failed, RETRIES } from './attempt.js'
+import { attemptExchange, type Exchange } from './exchange.js'
 import { OpenTransaction } from './open-transaction.js'
 import type { StoreConnection } from './store-connection.js'
 import { unanswered, XenStoreError } from './store-error.js'
@@ -15,13 +17,8 @@ export interface TransactionOptions {
   signal?: AbortSignal | undefined
 }
 
-/** What one attempt came to: its result, or the error that another attempt may be spared. */
-type Attempt<T> = { value: T } | { conflict: XenStoreError }
-
 /** The domain has as many open as it may, of all its programs together: some will end. */
 const BUSY = new Set(['ENOSPC', 'EQUOTA', 'EBUSY', 'EAGAIN'])
-/** The number is not known (any more): a live update of xenstored ends what is open. EIO is oxenstored's word for it. */
-const FORGOTTEN = new Set(['ENOENT', 'EIO'])
 
 /** The longest pause between two attempts. */
 const MAX_PAUSE_MS = 250
@@ -53,10 +50,8 @@ export class Transactions {
     retries: number,
     signal: AbortSignal | undefined,
   ): Promise<T> {
-    // Loaded with the first transaction, which many programs never begin.
-    const { AsyncLocalStorage } = await import('node:async_hooks')
-    this.#within ??= new AsyncLocalStorage()
-    if (this.#within.getStore()?.ended === false)
+    const within = this.#within ?? (await this.#loadWithin())
+    if (within.getStore()?.ended === false)
       throw new XenStoreError(
         'EBUSY',
         'transaction: begun within another of the same store, of which it would see nothing. Use the one that is there',
@@ -64,21 +59,37 @@ export class Transactions {
       )
     this.#running++
     try {
-      return await this.#untilCommitted(work, retries, signal)
+      return await this.#untilCommitted((open) => this.#work(open, work, signal), retries, signal)
     } finally {
       // A storage that is in use costs every promise of the process something.
-      if (--this.#running === 0) this.#within.disable()
+      if (--this.#running === 0) within.disable()
     }
   }
 
+  /** Its work is this package's own, which begins no other within. */
+  exchange<T>(exchange: Exchange<T>, signal: AbortSignal | undefined): Promise<T> {
+    return this.#untilCommitted(
+      (open) => attemptExchange(open, exchange, (commit) => this.#end(open, commit), signal),
+      RETRIES,
+      signal,
+    )
+  }
+
+  /** With the first transaction, which many programs never begin. Once: to import a module takes long each time. */
+  async #loadWithin(): Promise<AsyncLocalStorage<OpenTransaction>> {
+    const { AsyncLocalStorage } = await import('node:async_hooks')
+    this.#within ??= new AsyncLocalStorage()
+    return this.#within
+  }
+
   async #untilCommitted<T>(
-    work: (t: StoreView) => T | Promise<T>,
+    attemptOn: (open: OpenTransaction) => Promise<Attempt<T>>,
     retries: number,
     signal: AbortSignal | undefined,
   ): Promise<T> {
     for (let tried = 0; ; tried++) {
       const started = performance.now()
-      const attempt = await this.#attempt(work, signal)
+      const attempt = await this.#attempt(attemptOn, signal)
       if ('value' in attempt) return attempt.value
       const { conflict } = attempt
       if (tried >= retries) throw givenUp(conflict, tried + 1)
@@ -87,7 +98,7 @@ export class Transactions {
   }
 
   async #attempt<T>(
-    work: (t: StoreView) => T | Promise<T>,
+    attemptOn: (open: OpenTransaction) => Promise<Attempt<T>>,
     signal: AbortSignal | undefined,
   ): Promise<Attempt<T>> {
     if (!(await this.#slots.take(signal))) throw signal!.reason
@@ -101,7 +112,7 @@ export class Transactions {
       if (error instanceof XenStoreError && BUSY.has(error.code)) return { conflict: error }
       throw error
     }
-    return this.#work(open, work, signal)
+    return attemptOn(open)
   }
 
   async #work<T>(
@@ -121,16 +132,9 @@ export class Transactions {
       const undoing = this.#end(open, false)
       // The caller waits for nothing any more, not even for that.
       if (signal?.aborted && error === signal.reason) throw error
-      const refused = await undoing
-      // What it was thrown for may be what a forgotten transaction looks like: nothing is there.
-      const conflict = refused && FORGOTTEN.has(refused.code) ? refused : ownConflict(error)
-      if (conflict) return { conflict }
-      throw error
+      return failed(error, await undoing)
     }
-    const refused = await this.#end(open, true)
-    if (!refused) return { value }
-    if (refused.code === 'EAGAIN' || FORGOTTEN.has(refused.code)) return { conflict: refused }
-    throw refused
+    return ended(value, await this.#end(open, true))
   }
 
   /** Gives its slot back. @returns why it was refused */
@@ -144,18 +148,6 @@ export class Transactions {
       this.#slots.give()
     }
   }
-}
-
-/**
- * xenstored may tell of a conflict already when something is asked: C's with EIO, when a node below one that the transaction has
- * read was removed outside before the transaction removes the whole.
- */
-const CONFLICTS = new Set(['EAGAIN', 'EIO'])
-
-function ownConflict(error: unknown): XenStoreError | undefined {
-  const conflict =
-    error instanceof XenStoreError && CONFLICTS.has(error.code) && error.transaction !== undefined
-  return conflict ? error : undefined
 }
 
 /** At random, so that those who were in conflict do not meet again; longer where an attempt takes longer. */

@@ -3,8 +3,10 @@ import { type InspectOptionsStylized, inspect } from 'node:util'
 import { checkFunction, checkInteger, checkOptions, checkSignal } from '../arguments.js'
 import { MessageType } from '../drivers/xenbus/wire.js'
 import { inLine } from '../inspect.js'
+import { RETRIES } from './attempt.js'
 import { strings, textOf } from './caller.js'
 import type { DomainWatch } from './domain-watch.js'
+import type { Exchange } from './exchange.js'
 import { parseInteger } from './numbers.js'
 import { checkDomid, checkPath, checkWatchPath, MAX_DOMID } from './paths.js'
 import { isIntroduced, isPrivileged } from './privilege.js'
@@ -14,6 +16,13 @@ import type { StoreParts } from './store-parts.js'
 import { type RequestOptions, StoreView, signalOf } from './store-view.js'
 import type { TransactionOptions } from './transactions.js'
 import type { StoreWatch } from './watch-stream.js'
+
+/**
+ * A transaction whose changes travel with its commit, see {@link Exchange}. For what is above the store in this package.
+ * @returns what it has read
+ * @throws as `XenStore.transaction`; also what one of its changes was refused with, while others may have been made
+ */
+export let exchange: <T>(store: XenStore, work: Exchange<T>, signal: AbortSignal | undefined) => Promise<T>
 
 /**
  * A connection to xenstored, for any number of callers at once. Requests are sent without waiting for the answers of those
@@ -26,6 +35,19 @@ export class XenStore extends StoreView {
    * Never rejects. There is no way back: what it watched is forgotten, so open another and look at everything again.
    */
   readonly closed: Promise<XenStoreError | undefined>
+
+  static {
+    exchange = async (store, work, signal) => {
+      if (#parts in (store as object)) return store.#parts.transactions.exchange(work, signal)
+      // One that stands in for another is asked as by any user.
+      const { read, write } = work
+      return store.transaction(async (t) => {
+        const found = await read(t)
+        await Promise.all(write(t, found) ?? [])
+        return found
+      }, signal && { signal })
+    }
+  }
 
   private constructor(parts: StoreParts) {
     super(parts.caller)
@@ -100,7 +122,7 @@ export class XenStore extends StoreView {
    */
   async transaction<T>(work: (t: StoreView) => T | Promise<T>, options?: TransactionOptions): Promise<T> {
     checkFunction('work', work)
-    const { retries = 50, signal } = checkOptions<TransactionOptions>('options', options, [
+    const { retries = RETRIES, signal } = checkOptions<TransactionOptions>('options', options, [
       'retries',
       'signal',
     ])

@@ -1,12 +1,13 @@
 // The line to a service, with the service in this thread.
 import { EventEmitter, once } from 'node:events'
 import type { MessagePort } from 'node:worker_threads'
-import * as Comlink from 'comlink'
 import { afterEach, describe, expect, it } from 'vitest'
 import { diedError, GrantError } from '../../src/errors.js'
 import type { DeviceThread } from '../../src/threads/device-thread.js'
 import { toEnvelope } from '../../src/threads/envelope.js'
 import { ServiceLine } from '../../src/threads/service-client.js'
+import { serveCalls } from '../../src/threads/service-worker.js'
+import type { Outcome } from '../../src/threads/thread-messages.js'
 
 class FakeThread extends EventEmitter {
   readonly sent: string[] = []
@@ -20,7 +21,10 @@ class FakeThread extends EventEmitter {
   }
 }
 
-type Methods = { double(n: number): { value: number }; fail(): { error: object }; hang(): Promise<never> }
+interface Methods {
+  double(n: number): Outcome<number>
+  fail(): Outcome<null>
+}
 
 let ends: MessagePort[] = []
 afterEach(async () => {
@@ -32,45 +36,49 @@ afterEach(async () => {
   ends = []
 })
 
-function setUp() {
+function setUp({ answers = true } = {}) {
   const thread = new FakeThread()
   const line = new ServiceLine<Methods>(thread as unknown as DeviceThread, 'the test service')
+  const port = thread.port!
   const methods: Methods = {
     double: (n) => ({ value: 2 * n }),
     fail: () => ({ error: toEnvelope(new GrantError('EINVAL', 'refused', { ref: 9 })) }),
-    hang: () => new Promise(() => {}),
   }
-  Comlink.expose(methods, thread.port as Comlink.Endpoint)
-  ends.push(thread.port!)
-  thread.port!.unref()
-  return { thread, line }
+  if (answers) serveCalls(port, methods)
+  ends.push(port)
+  port.unref()
+  return { thread, line, port }
 }
 
 /** Ports that keep this thread alive. */
 const awake = (): number => process.getActiveResourcesInfo().filter((name) => name === 'MessagePort').length
 
-const calls = {
-  double: (n: number) => (service: Comlink.Remote<Methods>) =>
-    service.double(n) as Promise<{ value: number }>,
-  fail: (service: Comlink.Remote<Methods>) => service.fail() as never,
-  hang: (service: Comlink.Remote<Methods>) => service.hang(),
-}
-
 describe('a line to a service', () => {
   it('answers, and rejects with the errors of the service, class and fields included', async () => {
     const { line } = setUp()
-    expect(await Promise.all([1, 2].map((n) => line.call(calls.double(n))))).toEqual([2, 4])
-    const error = await line.call(calls.fail).catch((error) => error)
+    expect(await Promise.all([1, 2].map((n) => line.call('double', n)))).toEqual([2, 4])
+    const error = await line.call('fail').catch((error) => error)
     expect(error).toBeInstanceOf(GrantError)
     expect(error).toMatchObject({ code: 'EINVAL', ref: 9 })
+  })
+
+  it('sends what is called in one turn together, and is answered so', async () => {
+    const { line, port } = setUp()
+    const messages: unknown[] = []
+    port.on('message', (message) => messages.push(message))
+    const values = await Promise.all([line.call('double', 1), line.call('double', 2), line.call('double', 3)])
+    expect(values).toEqual([2, 4, 6])
+    expect(messages).toHaveLength(1)
+    await line.call('double', 4)
+    expect(messages).toHaveLength(2)
   })
 
   it('keeps the thread alive while something is under way, and no longer', async () => {
     const before = awake()
     const { line } = setUp()
     expect(awake()).toBe(before)
-    const one = line.call(calls.double(1))
-    const other = line.call(calls.fail).catch(() => {})
+    const one = line.call('double', 1)
+    const other = line.call('fail').catch(() => {})
     expect(awake()).toBe(before + 1)
     await Promise.all([one, other])
     expect(awake()).toBe(before)
@@ -80,16 +88,16 @@ describe('a line to a service', () => {
     ['dies', diedError(), 'ERR_GRANTS_WORKER_DIED'],
     ['ends', undefined, 'ERR_GRANTS_CLOSED'],
   ])('whose worker %s settles every call, and takes none any more', async (_name, died, code) => {
-    const { thread, line } = setUp()
-    const under = [line.call(calls.hang), line.call(calls.hang)]
+    const { thread, line } = setUp({ answers: false })
+    const under = [line.call('double', 0), line.call('double', 0)]
     thread.emit('end', died)
     for (const call of under) await expect(call).rejects.toMatchObject({ code })
-    await expect(line.call(calls.double(1))).rejects.toMatchObject({ code })
+    await expect(line.call('double', 1)).rejects.toMatchObject({ code })
   })
 
   it('that is closed settles every call, and then asks the worker to close', async () => {
-    const { thread, line } = setUp()
-    const hanging = line.call(calls.hang)
+    const { thread, line } = setUp({ answers: false })
+    const hanging = line.call('double', 0)
     const closed = line.close()
     await expect(hanging).rejects.toMatchObject({ code: 'ERR_GRANTS_CLOSED' })
     await closed

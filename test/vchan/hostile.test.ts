@@ -348,13 +348,14 @@ describe('a client whose server', () => {
       { change: (page: Uint8Array) => page.fill(0x7f, Page.grants, Page.grants + 3) },
     ],
     ['pages that may not be written to', { writable: false }],
-  ])('names %s', async (_, options) => {
-    await offered(options)
+  ])('names %s, and is not told of a client', async (_, options) => {
+    const peer = await offered(options)
     expect(await rejection(looked())).toMatchObject({
       code: 'ETIMEDOUT',
       domid: SERVER,
       message: expect.stringContaining('a page of its rings cannot be mapped'),
     })
+    expect(peer.page[Page.clientLive]).toBe(Live.waiting)
   })
 
   it('says of itself that it has gone', async () => {
@@ -493,15 +494,15 @@ describe('a client whose server', () => {
     await writeKeys(ends.server, named[0]!)
     const store = await ends.client.store()
     let replaced = false
-    const readInt = async (path: string, options?: RequestOptions): Promise<number> => {
-      if (!path.endsWith('event-channel') || replaced) return store.readInt(path, options)
+    const read = async (path: string, options?: RequestOptions): Promise<Buffer> => {
+      if (!path.endsWith('event-channel') || replaced) return store.read(path, options)
       replaced = true
       await writeKeys(ends.server, named[1]!)
-      return store.readInt(path, options)
+      return store.read(path, options)
     }
     const slow = new Proxy(store, {
       get(_, name) {
-        if (name === 'readInt') return readInt
+        if (name === 'read') return read
         const value = Reflect.get(store, name)
         return typeof value === 'function' ? value.bind(store) : value
       },
