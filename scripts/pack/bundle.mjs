@@ -1,5 +1,5 @@
 // The compiled modules as few files: a file takes a millisecond to load, whatever is in it.
-import { join, posix, relative, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { rollup } from 'rollup'
 import { chunksOf } from './chunks.mjs'
 import { compact } from './compact.mjs'
@@ -62,8 +62,9 @@ function placed(root) {
     resolveImportMeta(property, { chunkId, moduleId }) {
       const own = relative(root, moduleId)
       if (property !== 'url' || own === chunkId) return null
-      const path = posix.relative(posix.dirname(chunkId), own)
-      return `import.meta.url?.replace(/[^/]*$/, ${JSON.stringify(path)})`
+      // No path with .. in it: below a folder like .pnpm, Node 20 does not resolve those of a base.
+      const depth = chunkId.split('/').length - 1
+      return `import.meta.url?.replace(/([^/]+\\/){${depth}}[^/]+$/, ${JSON.stringify(own)})`
     },
   }
 }
