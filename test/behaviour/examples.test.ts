@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { installed } from '../setup/installed.js'
 import { finished, node } from '../setup/process.js'
 
 const { default: noise }: { default(bytes: Uint8Array, context: object): string } = await import(
@@ -43,14 +45,16 @@ function hashOfNoise(rounds: number): string {
 
 describe('the examples', () => {
   it.each(programs.filter((name) => name !== 'prometheus.mjs'))('%s runs to its end', async (name) => {
-    const { code, stdout, stderr } = await finished(node(`examples/${name}`, ...(less[name] ?? [])))
+    const { code, stdout, stderr } = await finished(
+      node(join(installed, 'examples', name), ...(less[name] ?? [])),
+    )
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).not.toBe('')
     says[name]?.(stdout.trimEnd().split('\n'))
   })
 
   it('prometheus.mjs runs to its end, and shows what it has done', async () => {
-    const { code, stdout, stderr } = await finished(node('examples/prometheus.mjs'))
+    const { code, stdout, stderr } = await finished(node(join(installed, 'examples/prometheus.mjs')))
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toContain('xen_grants_pages 16')
     expect(stdout).toContain('xen_grants_stream_bytes_total{domid="7"} 10')

@@ -4,9 +4,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { main } from '../setup/installed.js'
 import { finished, node } from '../setup/process.js'
 
-const main = 'dist/src/cli/main.js'
 const folder = mkdtempSync(join(tmpdir(), 'xen-grants-cli-'))
 const file = join(folder, 'file')
 writeFileSync(file, Buffer.alloc(3_000_001, 'some bytes'))

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { escaped } from '../../src/cli/escaped.js'
+import { main } from '../setup/installed.js'
 import { finished, node } from '../setup/process.js'
 
 interface Daemon {
@@ -10,7 +11,6 @@ interface Daemon {
 const { startXenstored, whyNot }: { startXenstored(): Promise<Daemon>; whyNot(): string | undefined } =
   await import(new URL('../xenstored/daemon.mjs', import.meta.url).href)
 
-const main = 'dist/src/cli/main.js'
 const reason = whyNot()
 
 describe.skipIf(reason)(`xen-grants store${reason === undefined ? '' : ` (skipped: ${reason})`}`, () => {

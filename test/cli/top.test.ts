@@ -5,9 +5,9 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { main } from '../setup/installed.js'
 import { finished } from '../setup/process.js'
 
-const main = 'dist/src/cli/main.js'
 const folder = mkdtempSync(join(tmpdir(), 'xen-grants-top-'))
 const socket = join(folder, 'socket')
 

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { expect } from 'vitest'
 import type { SimulatedXen } from 'xen-grants/simulated'
 import { ZERO } from '../setup/counters.js'
+import { main } from '../setup/installed.js'
 import type { Finished } from '../setup/process.js'
 
 /** A command that runs in a domain of a simulated Xen. Its standard input is open until the test ends it. */
@@ -15,7 +16,7 @@ export interface Running {
 
 export function run(xen: { path: string }, domid: number, ...args: string[]): Running {
   const place = ['--simulated', xen.path, '--as', String(domid)]
-  const child = spawn(process.execPath, ['dist/src/cli/main.js', ...args, ...place])
+  const child = spawn(process.execPath, [main, ...args, ...place])
   const text = { stdout: '', stderr: '' }
   let heard = (): void => {}
   for (const name of ['stdout', 'stderr'] as const)

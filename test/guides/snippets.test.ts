@@ -1,7 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { SimulatedXen } from 'xen-grants/simulated'
+import { main, users } from '../setup/installed.js'
 import { documentsOf, type Program, readDocument } from './documents.mjs'
 import { LocalProgram } from './local-program.mjs'
 import { walk, writeFiles } from './walk.mjs'
@@ -9,16 +10,15 @@ import { walk, writeFiles } from './walk.mjs'
 const root = new URL('../..', import.meta.url).pathname
 const documents = documentsOf(root).map((path) => readDocument(root, path))
 
-/** In this package's folder, so that programs can import the package by name. */
-mkdirSync(join(root, '.cache'), { recursive: true })
-const folder = mkdtempSync(join(root, '.cache/guides-'))
+/** Where programs can import the package by name, as where it has been installed. */
+mkdirSync(users, { recursive: true })
+const folder = mkdtempSync(join(users, 'guides-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** The npx here finds what it would find where the package is installed, and asks no registry; and this is the Node that is tested. */
 const commands = join(folder, 'bin')
 mkdirSync(commands)
 symlinkSync(process.execPath, join(commands, 'node'))
-const main = join(root, 'dist/src/cli/main.js')
 writeFileSync(
   join(commands, 'npx'),
   `#!/bin/sh
@@ -29,6 +29,10 @@ exec "${join(root, 'node_modules/.bin')}/$command" "$@"
 `,
   { mode: 0o755 },
 )
+
+/** It imports the package too. */
+const given = join(folder, 'given.mjs')
+copyFileSync(join(root, 'test/guides/given.mjs'), given)
 
 describe('the documents', () => {
   it('have no snippet that nothing runs', () => {
@@ -50,7 +54,7 @@ describe('the documents', () => {
           const start = (program: Program) =>
             new LocalProgram(program, {
               folder: own,
-              nodeOptions: program.in === undefined ? [] : ['--import', join(root, 'test/guides/given.mjs')],
+              nodeOptions: program.in === undefined ? [] : ['--import', given],
               environment: {
                 ...process.env,
                 PATH: `${commands}:${process.env.PATH}`,

@@ -18,7 +18,8 @@ export function pack() {
     run('npm', ['pack', '--json', '--pack-destination', folder], { stdio: ['ignore', 'pipe', 'ignore'] }),
   )
   const tarball = join(folder, filename)
-  const consumer = join(folder, 'consumer')
+  // As pnpm has it: Node 20 resolves some paths below such a folder otherwise.
+  const consumer = join(folder, '.consumer')
   const modules = join(consumer, 'node_modules')
   mkdirSync(join(modules, '@types'), { recursive: true })
   run('tar', ['-xzf', tarball, '-C', folder])

@@ -31,8 +31,16 @@ export function runs({ consumer, installed, manifest }) {
     )
   }
   const names = `const { GrantServer, GrantError, Xen } = require('${manifest.name}')
-    console.log(GrantServer.name, GrantError.name, Xen.name, new GrantError('EIO', 'x').name)`
-  expect('the names of classes', ['--eval', names], /^GrantServer GrantError Xen GrantError$/m)
+    console.log(GrantServer.name, GrantError.name, Xen.name, new GrantError('EIO', 'x').name)
+    GrantServer.open({ device: 1 }).catch((error) => console.log(error.stack))`
+  expect(
+    'the names of classes and functions',
+    ['--eval', names],
+    /^GrantServer GrantError Xen GrantError$[\s\S]*^ +at invalidArgType [\s\S]*^ +at (async )?GrantServer\.open /m,
+  )
+  const once = `const grants = require('${manifest.name}'), { XenStore } = require('${manifest.name}/xenstore')
+    process.exitCode = grants.XenStore === XenStore ? 0 : 1`
+  expect('a class that two entry points export', ['--eval', once], 0)
   expect(
     'xen-grants --version',
     [join(installed, manifest.bin[manifest.name]), '--version'],

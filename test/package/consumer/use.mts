@@ -22,6 +22,9 @@ export async function use(): Promise<number> {
   const bytes: Uint8Array = grant.bytes
   const memory: SharedArrayBuffer = grant.bytes.buffer
   if (memory.byteLength === 0) return 0
+  // @ts-expect-error: they have a type under every compiler
+  const wrong: string = grant.bytes
+  if (wrong) return 0
   await GrantClient.connect(server.connect())
   return bytes.length
 }
