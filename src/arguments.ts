@@ -63,6 +63,11 @@ export function checkSignal(name: string, value: unknown): asserts value is Abor
   value.throwIfAborted()
 }
 
+/** An object that inherits nothing. Those of `Object.create(null)` are hash tables, which are slow, and each share has one. */
+class Options {}
+Object.setPrototypeOf(Options.prototype, null)
+Reflect.deleteProperty(Options.prototype, 'constructor')
+
 /**
  * A bag of options: an object with no key but the known ones, since a misspelt option would be ignored without a word.
  * @returns a copy, in which each has been read once: a getter may answer differently the second time. What every object
@@ -74,7 +79,7 @@ export function checkOptions<T extends object>(
   options: unknown,
   allowedKeys: readonly (keyof T & string)[],
 ): T {
-  const checked = Object.create(null) as T
+  const checked = new Options() as T
   if (options === undefined) return checked
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw invalidArgType(name, 'of type object', options)

@@ -1,6 +1,8 @@
-import { clearTimeout, setTimeout } from 'node:timers'
-import { onAbort } from '../abort.js'
+import { pause, untilAborted } from '../abort.js'
 import type { EventChannel } from './event-channel.js'
+
+/** Why a look ends that nobody needs any more. One for all: an error takes longer to make than most events to deliver. */
+const OVER = new Error('it is over')
 
 /**
  * Resolves with the next event of the channel, if there is one, or after so many milliseconds. For what has to be looked at
@@ -13,22 +15,14 @@ export async function eventOrPause(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   signal?.throwIfAborted()
-  if (channel?.ended) throw channel.ended
-  let end = (): void => {}
+  // Not joined with the caller's by AbortSignal.any: Node 20 keeps something of each such signal.
+  const stop = new AbortController()
+  const looks: Promise<unknown>[] = [pause(milliseconds, stop.signal)]
+  if (channel) looks.push(channel.wait({ signal: stop.signal }))
+  for (const look of looks) look.catch(() => {})
   try {
-    // With a listener of its own and not with wait(), which only a signal ends: to abort one makes an error each time.
-    await new Promise<void>((resolve, reject) => {
-      const closed = (): void => reject(channel!.ended)
-      const timer = setTimeout(resolve, milliseconds)
-      const takeBack = signal && onAbort(signal, () => reject(signal.reason))
-      channel?.on('event', resolve).on('close', closed)
-      end = () => {
-        clearTimeout(timer)
-        takeBack?.()
-        channel?.off('event', resolve).off('close', closed)
-      }
-    })
+    await untilAborted(Promise.race(looks), signal)
   } finally {
-    end()
+    stop.abort(OVER)
   }
 }

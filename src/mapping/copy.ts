@@ -27,7 +27,9 @@ export interface CopyResult {
 }
 
 export function copyResults(statuses: Int16Array): CopyResult[] {
-  return Array.from(statuses, (status) => ({ status, name: GNTST_NAMES.get(status) ?? `GNTST_${status}` }))
+  const results: CopyResult[] = []
+  for (const status of statuses) results.push({ status, name: GNTST_NAMES.get(status) ?? `GNTST_${status}` })
+  return results
 }
 
 /** A copy that is ready to be sent to the worker. */

@@ -16,6 +16,7 @@ import { announceEnd, Lifecycle } from '../threads/lifecycle.js'
 import { cleanUp } from '../threads/orphans.js'
 import { ServiceLine } from '../threads/service-client.js'
 import { type CopyOptions, type CopyResult, checkSegments, copyResults } from './copy.js'
+import { encodeSegments } from './copy-message.js'
 import type { MapAnswer, MapService } from './map-messages.js'
 import type { MappedContext } from './mapped-context.js'
 import { MappedGrant } from './mapped-grant.js'
@@ -118,7 +119,7 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
     const copy = checkSegments(segments)
     this.#lifecycle.mustBeOpen()
     if (copy.segments.length === 0) return []
-    const statuses = await this.#context.line.call('copy', copy.segments)
+    const statuses = await this.#context.line.call('copy', encodeSegments(copy.segments))
     copy.deliver(statuses)
     return copyResults(statuses)
   }

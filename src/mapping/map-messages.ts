@@ -1,6 +1,6 @@
 import type { DeviceDescriptor } from '../drivers/descriptor.js'
-import type { CopySegment } from '../drivers/gntdev/map-device.js'
 import type { Outcome, ThreadData } from '../threads/thread-messages.js'
+import type { CopyMessage } from './copy-message.js'
 
 /** Given to the mapping worker when it starts. */
 export interface MapServiceData extends ThreadData {
@@ -12,7 +12,8 @@ export interface MapService {
   map(request: MapRequest): Outcome<MapAnswer>
   unmap(id: number): Outcome<null>
   setUnmapNotify(id: number, offset: number, action: number, port: number): Outcome<null>
-  copy(segments: CopySegment[]): Outcome<Int16Array>
+  /** Answers the status of each segment. */
+  copy(message: CopyMessage): Outcome<Int16Array>
 }
 
 export interface MapAnswer {

@@ -11,6 +11,8 @@ import type { CopySegment, CopySide } from './map-device.js'
 /** The buffers of GRANT_COPY: the request and, since it only points to them, the segments. Reused from call to call. */
 export class CopyRequest {
   readonly #request = new DataView(new ArrayBuffer(GrantCopy.size))
+  /** Of buffers that this call has met: most segments are of one, and to ask for an address takes longer than to copy a page. */
+  readonly #addresses = new Map<SharedArrayBuffer, number>()
   #segments = new DataView(new ArrayBuffer(At.size))
 
   /** @returns the argument of the ioctl, good until the next `fill` */
@@ -25,6 +27,8 @@ export class CopyRequest {
       this.#segments.setUint16(at + At.flags, sourceFlag | targetFlag, true)
       this.#segments.setInt16(at + At.status, 0, true)
     }
+    // A buffer is not to be held beyond the call.
+    this.#addresses.clear()
     this.#request.setUint32(GrantCopy.count, segments.length, true)
     const address = addressOf(new Uint8Array(this.#segments.buffer))
     this.#request.setBigUint64(GrantCopy.segments, BigInt(address), true)
@@ -33,21 +37,29 @@ export class CopyRequest {
 
   /** What the driver has written for each segment. */
   statuses(count: number): Int16Array {
-    return Int16Array.from({ length: count }, (_, i) =>
-      this.#segments.getInt16(i * At.size + At.status, true),
-    )
+    const statuses = new Int16Array(count)
+    for (let i = 0; i < count; i++) statuses[i] = this.#segments.getInt16(i * At.size + At.status, true)
+    return statuses
   }
 
   /** @returns whether it is a grant */
   #side(at: number, side: CopySide): boolean {
     if ('buffer' in side) {
-      const address = addressOf(new Uint8Array(side.buffer)) + side.offset
-      this.#segments.setBigUint64(at, BigInt(address), true)
+      this.#segments.setBigUint64(at, BigInt(this.#addressOf(side.buffer) + side.offset), true)
       return false
     }
     this.#segments.setUint32(at + ForeignPage.ref, side.ref, true)
     this.#segments.setUint16(at + ForeignPage.offset, side.offset, true)
     this.#segments.setUint16(at + ForeignPage.domid, side.domid, true)
     return true
+  }
+
+  #addressOf(buffer: SharedArrayBuffer): number {
+    let address = this.#addresses.get(buffer)
+    if (address === undefined) {
+      address = addressOf(new Uint8Array(buffer))
+      this.#addresses.set(buffer, address)
+    }
+    return address
   }
 }

@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { MapDeviceModule } from '../../drivers/gntdev/map-device.js'
 import { done, outcome, runService } from '../../threads/service-worker.js'
+import { decodeSegments } from '../copy-message.js'
 import type { MapService, MapServiceData } from '../map-messages.js'
 import { MapActor } from './map-actor.js'
 
@@ -14,7 +15,7 @@ export function runMapWorker(control: MessagePort, { descriptor }: MapServiceDat
       unmap: (id) => done(() => actor.unmap(id)),
       setUnmapNotify: (id, offset, action, port) =>
         done(() => actor.setUnmapNotify(id, offset, action, port)),
-      copy: (segments) => outcome(() => actor.copy(segments)),
+      copy: (message) => outcome(() => actor.copy(decodeSegments(message))),
     }
     return { methods, close: () => actor.close() }
   })

@@ -11,8 +11,9 @@ const { delays } = vi.hoisted(() => ({
   delays: [] as { ms: number; resolve: () => void; signal: AbortSignal }[],
 }))
 
-vi.mock('node:timers/promises', () => ({
-  setTimeout: (ms: number, _value: undefined, { signal }: { signal: AbortSignal }) =>
+vi.mock('../../../src/abort.js', async (original) => ({
+  ...(await original<typeof import('../../../src/abort.js')>()),
+  pause: (ms: number, signal: AbortSignal) =>
     new Promise<void>((resolve) => delays.push({ ms, resolve, signal })),
 }))
 

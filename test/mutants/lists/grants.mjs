@@ -200,7 +200,7 @@ export default [
   },
   {
     file: 'src/events/event-or-pause.ts',
-    find: 'stop.abort()',
+    find: 'stop.abort(OVER)',
     replace: '',
     tests: watch,
     breaks: 'each look at the peer leaves a wait on the channel, which keeps the process alive',

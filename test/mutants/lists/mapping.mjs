@@ -206,14 +206,14 @@ export default [
   },
   {
     file: 'src/events/event-channel.ts',
-    find: 'this.#closed = error\n    this.#listen(false)',
-    replace: 'this.#closed = error',
+    find: 'this.#reason = reason\n    this.#listen(false)',
+    replace: 'this.#reason = reason',
     tests: delivery,
     breaks: 'the listener of a closed channel keeps the process alive',
   },
   {
     file: 'src/events/event-channel.ts',
-    find: ' || (listening && this.#closed)',
+    find: ' || (listening && this.#over)',
     replace: '',
     tests: delivery,
     breaks: 'who listens to a closed channel keeps the process alive',

@@ -10,7 +10,7 @@ const turns = ['test/net/turns.test.ts']
 export default [
   {
     file: 'src/net/acceptor.ts',
-    find: 'await meeting.clear(signal)',
+    find: 'await meeting.clear(this.#host.self, signal)',
     replace: '',
     tests: death,
     breaks: 'clients are led by the keys of a service that was killed',

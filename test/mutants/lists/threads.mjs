@@ -68,14 +68,14 @@ export default [
   },
   {
     file: 'src/threads/service-client.ts',
-    find: 'this.#pending.delete(abandon)',
+    find: 'this.#pending.delete(id)',
     replace: '',
     tests: ['test/threads/service-client.test.ts'],
     breaks: 'a process that has once mapped something never ends',
   },
   {
     file: 'src/threads/service-client.ts',
-    find: 'for (const abandon of this.#pending) abandon(this.#lost)',
+    find: 'for (const { reject } of this.#pending.values()) reject(this.#lost)',
     replace: '',
     tests: ['test/threads/service-client.test.ts'],
     breaks: 'a call that is under way when the worker dies never settles',

@@ -130,14 +130,14 @@ export default [
     breaks: 'after some transactions none can be begun',
   },
   {
-    file: 'src/xenstore/transactions.ts',
+    file: 'src/xenstore/attempt.ts',
     find: "refused.code === 'EAGAIN' || ",
     replace: '',
     tests: connection,
     breaks: 'a conflict is an error',
   },
   {
-    file: 'src/xenstore/transactions.ts',
+    file: 'src/xenstore/attempt.ts',
     find: 'if (conflict) return { conflict }',
     replace: '',
     tests: transaction,
