@@ -2,7 +2,8 @@
 // hundreds of thousands of operations of the simulated devices (test/agreement), a hundred thousand writes of a fuzzer to the page
 // of a vchan, a thousand vchans and 64 MiB through the smallest (test/vchan), a thousand connections of forty processes that are
 // killed at random (test/net/crowd.test.ts), 1 GiB between two processes, then the memory trials at full length (test/memory).
-// XEN_GRANTS_SEED=n starts from a seed, which is otherwise another in each run; XEN_GRANTS_STEPS=n takes another number of steps.
+// XEN_GRANTS_SEED=n starts from a seed, which is otherwise another in each run; XEN_GRANTS_STEPS=n takes another number of steps,
+// XEN_GRANTS_CONNECTIONS=n makes the crowd stay longer.
 // Names of test files, or parts of them, run only those: `npm run test:soak test/memory`.
 import { spawnSync } from 'node:child_process'
 import { newSeed } from '../agreement/seed.mjs'
