@@ -14,7 +14,7 @@ const DOMAINS = full ? 10 : 2
 /** Of each domain, all at a time. */
 const PROCESSES = full ? 4 : 2
 const AT_ONCE = full ? 25 : 4
-/** Of each process. 740 take ten minutes. */
+/** Of each process. 900 take ten minutes. */
 const CONNECTIONS = Number(process.env.XEN_GRANTS_CONNECTIONS) || (full ? 100 : 8)
 /** One process of so many is killed, and another one started in its place. */
 const MORTAL = 3
