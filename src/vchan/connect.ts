@@ -1,5 +1,5 @@
 import { clearTimeout, setTimeout } from 'node:timers'
-import { onAbort } from '../abort.js'
+import { untilAborted } from '../abort.js'
 import { GrantError } from '../errors.js'
 import type { StoreWatch } from '../xenstore/watch-stream.js'
 import { Attempt } from './attempt.js'
@@ -95,19 +95,17 @@ class Changes {
     )
   }
 
-  #wait(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#wake(), RETRY)
-      const takeBack = onAbort(signal, () => {
-        clearTimeout(timer)
-        reject(signal.reason)
-      })
-      this.#wake = () => {
-        clearTimeout(timer)
-        takeBack()
-        resolve()
-      }
+  async #wait(signal: AbortSignal): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const woken = new Promise<void>((resolve) => {
+      this.#wake = resolve
+      timer = setTimeout(resolve, RETRY)
     })
+    try {
+      await untilAborted(woken, signal)
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   end(): void {

@@ -1,25 +1,21 @@
 import { Buffer } from 'node:buffer'
 import { Header } from '../drivers/xenbus/wire.js'
+import type { StoreRequest } from './pending-request.js'
 import type { StoreConnection } from './store-connection.js'
 import { protocolError, type Subject } from './store-error.js'
+
+/** A request, but for who makes it. Its message is made by {@link strings} or {@link withBytes}. */
+export type Call = Omit<StoreRequest, 'transactionId' | 'lane' | 'late'>
 
 /** Who makes requests: the store itself, or one transaction. */
 export interface Caller {
   /** Bytes after the header that a request can have. */
   readonly maxPayload: number
   /**
-   * @param message made by {@link strings}
-   * @param mayBeUnreadable see {@link StoreRequest}
    * @returns what follows the header of the reply
    * @throws XenStoreError; the signal's reason
    */
-  call(
-    subject: Subject,
-    type: number,
-    message: Buffer,
-    signal: AbortSignal | undefined,
-    mayBeUnreadable?: boolean,
-  ): Promise<Buffer>
+  call(call: Call): Promise<Buffer>
 }
 
 /** Requests outside any transaction. */
@@ -35,23 +31,8 @@ export class StoreCaller implements Caller {
     return this.#connection.maxPayload
   }
 
-  call(
-    subject: Subject,
-    type: number,
-    message: Buffer,
-    signal: AbortSignal | undefined,
-    mayBeUnreadable?: boolean,
-  ): Promise<Buffer> {
-    const lane = this.#lane
-    return this.#connection.request({
-      type,
-      message,
-      transactionId: 0,
-      subject,
-      lane,
-      signal,
-      mayBeUnreadable,
-    })
+  call(call: Call): Promise<Buffer> {
+    return this.#connection.request({ ...call, transactionId: 0, lane: this.#lane })
   }
 }
 

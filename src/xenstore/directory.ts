@@ -17,7 +17,8 @@ export async function listChildren(
 ): Promise<string[]> {
   const subject = { operation: 'list', path }
   try {
-    return stringsOf(await caller.call(subject, MessageType.directory, strings(path), signal), subject)
+    const message = strings(path)
+    return stringsOf(await caller.call({ subject, type: MessageType.directory, message, signal }), subject)
   } catch (error) {
     if (codeOf(error) !== 'E2BIG') throw error
     return await listParts(caller, subject, error, signal)
@@ -53,7 +54,7 @@ async function tryParts(
   let offset = 0
   for (;;) {
     const message = strings(subject.path, String(offset))
-    const answer = await caller.call(subject, MessageType.directoryPart, message, signal)
+    const answer = await caller.call({ subject, type: MessageType.directoryPart, message, signal })
     const end = answer.indexOf(0)
     const names = answer.subarray(end + 1)
     if (end < 1 || names.at(-1) !== 0)

@@ -1,9 +1,9 @@
 import type { Buffer } from 'node:buffer'
 import { MessageType } from '../drivers/xenbus/wire.js'
-import { type Caller, expectOk, strings, textOf } from './caller.js'
+import { type Call, type Caller, expectOk, strings, textOf } from './caller.js'
 import { parseInteger } from './numbers.js'
 import type { StoreConnection } from './store-connection.js'
-import { describe, protocolError, type Subject, XenStoreError } from './store-error.js'
+import { describe, protocolError, XenStoreError } from './store-error.js'
 
 const MAX_ID = 0xffff_ffff
 
@@ -55,25 +55,15 @@ export class OpenTransaction implements Caller {
     return this.#ended
   }
 
-  async call(
-    subject: Subject,
-    type: number,
-    message: Buffer,
-    signal: AbortSignal | undefined,
-    mayBeUnreadable?: boolean,
-  ): Promise<Buffer> {
-    const own = { ...subject, transaction: this.#id }
+  async call(call: Call): Promise<Buffer> {
+    const subject = { ...call.subject, transaction: this.#id }
     if (this.#ended)
-      throw new XenStoreError('ERR_GRANTS_CLOSED', `${describe(own)}: the transaction has ended already`, own)
-    return this.#connection.request({
-      type,
-      message,
-      transactionId: this.#id,
-      subject: own,
-      lane: this.#lane,
-      signal,
-      mayBeUnreadable,
-    })
+      throw new XenStoreError(
+        'ERR_GRANTS_CLOSED',
+        `${describe(subject)}: the transaction has ended already`,
+        subject,
+      )
+    return this.#connection.request({ ...call, subject, transactionId: this.#id, lane: this.#lane })
   }
 
   /**

@@ -28,7 +28,10 @@ export async function isIntroduced(
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   const message = strings(String(domid))
-  const answer = textOf(await caller.call(subject, MessageType.isDomainIntroduced, message, signal), subject)
+  const answer = textOf(
+    await caller.call({ subject, type: MessageType.isDomainIntroduced, message, signal }),
+    subject,
+  )
   if (answer === 'T' || answer === 'F') return answer === 'T'
   throw protocolError('xenstored answers neither T nor F', subject)
 }

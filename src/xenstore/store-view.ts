@@ -39,7 +39,8 @@ export class StoreView {
       // One that stands in for another is asked as by any user.
       if (!(#caller in (view as object))) return view.read(path, signal && { signal }).catch(whenUnreadable)
       const subject = { operation: 'read', path }
-      const value = await view.#caller.call(subject, MessageType.read, strings(path), signal, true)
+      const call = { subject, type: MessageType.read, message: strings(path), signal, mayBeUnreadable: true }
+      const value = await view.#caller.call(call)
       return value === UNREADABLE ? undefined : value
     }
   }
@@ -170,7 +171,8 @@ export class StoreView {
   ): Promise<Buffer> {
     try {
       check(path)
-      return this.#caller.call({ operation, path }, type, strings(path), signalOf(options))
+      const subject = { operation, path }
+      return this.#caller.call({ subject, type, message: strings(path), signal: signalOf(options) })
     } catch (error) {
       return Promise.reject(error)
     }
@@ -189,7 +191,7 @@ export class StoreView {
       const text = `${describe(subject)}: takes ${length} bytes with its path, and a message to this xenstored has at most ${maxPayload}. Split it over several nodes`
       throw Object.assign(new RangeError(text), { code: 'ERR_OUT_OF_RANGE' })
     }
-    expectOk(await this.#caller.call(subject, type, message, signal), subject)
+    expectOk(await this.#caller.call({ subject, type, message, signal }), subject)
   }
 }
 

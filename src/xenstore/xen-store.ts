@@ -79,7 +79,8 @@ export class XenStore extends StoreView {
     const subject = { operation: 'domid', path }
     let value: Buffer
     try {
-      value = await this.#parts.caller.call(subject, MessageType.read, strings(path), signal)
+      const message = strings(path)
+      value = await this.#parts.caller.call({ subject, type: MessageType.read, message, signal })
     } catch (error) {
       // Domain 0's is written by a service that need not have run.
       const absent = error instanceof XenStoreError && error.code === 'ENOENT'
@@ -96,8 +97,8 @@ export class XenStore extends StoreView {
     checkDomid('domid', domid)
     const signal = signalOf(options)
     const subject = { operation: 'domainPath' }
-    const message = strings(String(domid))
-    return textOf(await this.#parts.caller.call(subject, MessageType.getDomainPath, message, signal), subject)
+    const call = { subject, type: MessageType.getDomainPath, message: strings(String(domid)), signal }
+    return textOf(await this.#parts.caller.call(call), subject)
   }
 
   /**

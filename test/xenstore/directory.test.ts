@@ -14,7 +14,7 @@ function partly(names: string[], bytes: number, generations = (_part: number): s
   const all = Buffer.from(names.map((name) => `${name}\0`).join(''), 'latin1')
   const caller: Caller = {
     maxPayload: 4096,
-    async call(_subject, type, message) {
+    async call({ type, message }) {
       if (type === MessageType.directory) throw refused('E2BIG')
       const [path, offset] = message.subarray(16).toString('latin1').split('\0')
       expect(path).toBe('/many')
@@ -52,7 +52,7 @@ describe('a directory that is read in parts', () => {
   it('is refused as it was at first where there are no parts', async () => {
     const caller: Caller = {
       maxPayload: 4096,
-      call: async (_subject, type) => {
+      call: async ({ type }) => {
         throw refused(type === MessageType.directory ? 'E2BIG' : 'ENOSYS')
       },
     }
