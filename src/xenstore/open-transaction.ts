@@ -1,6 +1,6 @@
 import type { Buffer } from 'node:buffer'
 import { MessageType } from '../drivers/xenbus/wire.js'
-import { type Call, type Caller, expectOk, strings, textOf } from './caller.js'
+import { type Call, type Caller, expectOk, requestOf, strings, textOf } from './caller.js'
 import { parseInteger } from './numbers.js'
 import type { StoreConnection } from './store-connection.js'
 import { describe, protocolError, XenStoreError } from './store-error.js'
@@ -63,7 +63,7 @@ export class OpenTransaction implements Caller {
         `${describe(subject)}: the transaction has ended already`,
         subject,
       )
-    return this.#connection.request({ ...call, subject, transactionId: this.#id, lane: this.#lane })
+    return this.#connection.request(requestOf(call, subject, this.#id, this.#lane))
   }
 
   /**
