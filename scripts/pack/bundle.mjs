@@ -1,24 +1,25 @@
 // The compiled modules as few files: a file takes a millisecond to load, whatever is in it.
+import { readdirSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { rollup } from 'rollup'
-import { chunksOf } from './chunks.mjs'
+import { chunksOf, DEVICES } from './chunks.mjs'
 import { compact } from './compact.mjs'
 import { helpersOnce } from './helpers-once.mjs'
 
-/** Modules that are found by their path while the program runs (`src/native/own-file.ts`), beside the entry points. */
+/**
+ * Modules that are found by their path while the program runs (`src/native/own-file.ts`), beside the entry points: workers, the
+ * devices of each kind, and a few more.
+ */
 const FOUND_BY_PATH = [
-  'src/cli/main',
-  'src/cli/demo-peer',
-  'src/fill/task',
-  'src/grants/filler-grant',
-  ...['cleaner', 'device', 'events', 'mapper', 'simulated-peer', 'simulated-xen', 'store'].map(
-    (name) => `workers/${name}`,
-  ),
-  ...['gntalloc', 'gntdev', 'evtchn', 'xenbus'].flatMap((kind) => [
-    `src/drivers/${kind}/linux-${kind}`,
-    `src/simulated/devices/simulated-${kind}`,
-  ]),
+  /^workers\/[\w-]+$/,
+  DEVICES,
+  /^src\/(cli\/main|cli\/demo-peer|fill\/task|grants\/filler-grant)$/,
 ]
+
+function foundByPath(root) {
+  const names = readdirSync(root, { recursive: true }).map((path) => path.replace(/\.js$/, ''))
+  return names.filter((name) => FOUND_BY_PATH.some((pattern) => pattern.test(name))).sort()
+}
 
 /**
  * @param {string} from the folder that the compiler has written
@@ -28,7 +29,8 @@ const FOUND_BY_PATH = [
  */
 export async function bundle(from, entryPoints) {
   const root = resolve(from)
-  const inputs = [...entryPoints, ...FOUND_BY_PATH]
+  const others = foundByPath(root)
+  const inputs = [...entryPoints, ...others]
   const bundled = await rollup({
     input: Object.fromEntries(inputs.map((name) => [name, join(root, `${name}.js`)])),
     external: (id) => !/^[./\0]/.test(id),
@@ -50,7 +52,7 @@ export async function bundle(from, entryPoints) {
   await bundled.close()
   checkNative(output, [
     ...entryPoints,
-    ...FOUND_BY_PATH.filter((name) => /^(workers|src\/cli|src\/fill)\//.test(name)),
+    ...others.filter((name) => /^(workers|src\/cli|src\/fill)\//.test(name)),
   ])
   return output.map(({ fileName, code }) => [fileName, code])
 }

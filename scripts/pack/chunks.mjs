@@ -1,7 +1,9 @@
 // Which modules are one file: what is loaded together. What need not be loaded, or must not be, is in another.
 import { relative } from 'node:path'
 
-const DEVICES = /^src\/(drivers|simulated\/devices)\/.*(linux|simulated)-(gntalloc|gntdev|evtchn|xenbus)$/
+/** Of each kind, one of Linux and a simulated one. */
+export const DEVICES =
+  /^src\/(drivers|simulated\/devices)\/.*(linux|simulated)-(gntalloc|gntdev|evtchn|xenbus)$/
 const COMMANDS =
   /^src\/cli\/(demo|demo-peer|share|map|notify|send|receive|listen|connect|doctor|store|top\/top)$/
 
