@@ -8,7 +8,7 @@ import { defineConfig } from 'vitest/config'
  * others follow each other in one process.
  */
 const ALONE =
-  /Needs a process of its own|vi\.mock|fake-timers|\/proc\/self|memoryUsage|native\/|process\.(exit|env\.\w+ =)|globalThis/
+  /Needs a process of its own|vi\.mock|fake-timers|\/proc\/self\/(fd|maps|s)|memoryUsage|native\/|process\.env\.\w+ = |assign\(globalThis/
 
 const files = readdirSync(new URL('test', import.meta.url), { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.test.ts'))

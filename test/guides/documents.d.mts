@@ -8,7 +8,6 @@ export interface Program {
   beside?: true
   serves?: true
   ready?: true
-  packed?: true
   on?: string
 }
 
@@ -24,6 +23,7 @@ export interface Document {
   problems: string[]
 }
 
+export function isGuide(path: string): boolean
 export function documentsOf(root: string): string[]
 export function readDocument(root: string, path: string): Document
 export function documentFrom(path: string, markdown: string): Document

@@ -3,6 +3,12 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fencesOf } from './markdown.mjs'
 
+/**
+ * A document that is followed word for word with nothing but the packed package (`npm run check:guides`). The programs of the others
+ * run in `npm test`.
+ */
+export const isGuide = (path) => /^docs\/(guides\/|command-line\.md)/.test(path)
+
 /** Every document that a reader is meant to read. What is generated from comments is not. */
 export function documentsOf(root) {
   const names = ['.', 'docs'].flatMap((folder) =>
@@ -21,7 +27,7 @@ export function readDocument(root, path) {
  * @property {string} name @property {'js' | 'sh'} language @property {string} text
  * @property {string[]} prints lines; undefined when the document does not tell
  * @property {string} [in] @property {string} [given] @property {true} [beside] @property {true} [serves]
- * @property {true} [packed] @property {string} [on]
+ * @property {string} [on]
  *
  * @typedef {object} Group
  * @property {string} name @property {Program[]} programs @property {Map<string, string>} files

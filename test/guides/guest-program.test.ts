@@ -10,6 +10,10 @@ import type { Program } from './documents.mjs'
 import { LocalProgram } from './local-program.mjs'
 import { walk, writeFiles } from './walk.mjs'
 
+const full = process.env.XEN_GRANTS_TRIALS === 'full'
+/** Why some of it is skipped. */
+const SOAK = full ? '' : ' (fifty processes: in npm run test:soak)'
+
 let folder: string
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'xen-grants-guest-'))
@@ -79,27 +83,31 @@ describe('programs of a document in a guest', () => {
   })
 
   /** What test/xen/suites/guides.mjs does, where domains 0 and 3 of a simulated Xen stand for dom0 and the guest. */
-  it('do with dom0 what the first exchange says, in the simulation as well', {
-    timeout: 400_000,
-  }, async () => {
-    const group = groupOf('docs/guides/first-exchange.md', 'real')
-    expect(new Set(group.programs.map(({ on }) => on))).toEqual(new Set(['dom0', 'guest']))
-    mkdirSync('.cache', { recursive: true })
-    const own = mkdtempSync(resolve('.cache/real-'))
-    const simulated = await SimulatedXen.create()
-    try {
-      writeFileSync(join(own, 'xl'), '#!/bin/sh\n[ "$*" = "domid trial" ] && echo 3\n', { mode: 0o755 })
-      const environment = { ...process.env, PATH: `${own}:${process.env.PATH}`, SIMULATED: simulated.path }
-      writeFiles(group, own)
-      const terminal = new Terminal(new Guest({ ...environment, DOMID: '3' }))
-      const start = (program: Program) =>
-        program.on === 'guest'
-          ? new GuestProgram(program, { terminal, folder: own })
-          : new LocalProgram(program, { folder: own, environment: { ...environment, DOMID: '0' } })
-      expect(await walk(group, { takes: () => true, start })).toEqual([])
-    } finally {
-      await simulated.close()
-      rmSync(own, { recursive: true, force: true })
-    }
-  })
+  it.runIf(full)(
+    `do with dom0 what the first exchange says, in the simulation as well${SOAK}`,
+    {
+      timeout: 400_000,
+    },
+    async () => {
+      const group = groupOf('docs/guides/first-exchange.md', 'real')
+      expect(new Set(group.programs.map(({ on }) => on))).toEqual(new Set(['dom0', 'guest']))
+      mkdirSync('.cache', { recursive: true })
+      const own = mkdtempSync(resolve('.cache/real-'))
+      const simulated = await SimulatedXen.create()
+      try {
+        writeFileSync(join(own, 'xl'), '#!/bin/sh\n[ "$*" = "domid trial" ] && echo 3\n', { mode: 0o755 })
+        const environment = { ...process.env, PATH: `${own}:${process.env.PATH}`, SIMULATED: simulated.path }
+        writeFiles(group, own)
+        const terminal = new Terminal(new Guest({ ...environment, DOMID: '3' }))
+        const start = (program: Program) =>
+          program.on === 'guest'
+            ? new GuestProgram(program, { terminal, folder: own })
+            : new LocalProgram(program, { folder: own, environment: { ...environment, DOMID: '0' } })
+        expect(await walk(group, { takes: () => true, start })).toEqual([])
+      } finally {
+        await simulated.close()
+        rmSync(own, { recursive: true, force: true })
+      }
+    },
+  )
 })

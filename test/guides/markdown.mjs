@@ -13,7 +13,6 @@
 //   beside     goes on beside those that follow, and ends by itself
 //   serves     is interrupted when all others have ended
 //   ready      of these two: the next one starts when it has printed its first line
-//   packed     only where the package has been installed from its tarball
 //   on=WHERE   dom0 or guest: only on a real Xen
 
 const FENCE = /^( *)(?:<!-- (.*?) -->\n\s*)?```(\w*)\n([\s\S]*?)^\1```$/gm
@@ -28,7 +27,7 @@ export function fencesOf(markdown) {
   }))
 }
 
-const FLAGS = ['beside', 'serves', 'ready', 'packed']
+const FLAGS = ['beside', 'serves', 'ready']
 const VALUES = ['in', 'given', 'on']
 
 /** @returns { kind, name, flags… }, or { kind: 'unknown', problem } */

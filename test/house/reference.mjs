@@ -3,7 +3,7 @@
 //
 //   node test/house/reference.mjs [--check] [module …]
 //
-// With --check, as part of `npm run lint`, it writes nothing. Modules stand for the entry points in its own test.
+// With --check, as part of `npm run lint`, it writes nothing. Modules stand for the entry points in its own test (reference-finds.mjs).
 import { register } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'

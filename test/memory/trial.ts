@@ -3,7 +3,7 @@ import { seedOf } from '../agreement/seed.mjs'
 import { type Finished, finished, node } from '../setup/process.js'
 
 /** XEN_GRANTS_TRIALS=full: as many rounds as the soak run makes. Otherwise few enough for every run of the suite. */
-const full = process.env.XEN_GRANTS_TRIALS === 'full'
+export const full = process.env.XEN_GRANTS_TRIALS === 'full'
 
 export function rounds(few: number, many: number): number {
   return full ? many : few

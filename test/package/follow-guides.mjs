@@ -7,13 +7,12 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { SimulatedXen } from 'xen-grants/simulated'
-import { documentsOf, readDocument } from '../guides/documents.mjs'
+import { documentsOf, isGuide, readDocument } from '../guides/documents.mjs'
 import { LocalProgram } from '../guides/local-program.mjs'
 import { walk, writeFiles } from '../guides/walk.mjs'
 
 /** The one that begins with an empty folder. Everything after it needs what it has installed. */
 const FIRST = 'docs/guides/first-exchange.md'
-const GUIDES = /^docs\/(guides\/|command-line\.md)/
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'xen-grants-reader-'))
@@ -60,7 +59,7 @@ try {
   const [tarball] = readdirSync(folder)
   execFileSync('tar', ['-xzf', join(folder, tarball), '-C', unpacked, '--strip-components', '1'])
   copyFileSync(join(root, 'test/guides/given.mjs'), join(folder, 'given.mjs'))
-  const others = documentsOf(unpacked).filter((path) => GUIDES.test(path) && path !== FIRST)
+  const others = documentsOf(unpacked).filter((path) => isGuide(path) && path !== FIRST)
   for (const path of [FIRST, ...others]) {
     for (const group of readDocument(unpacked, path).groups.filter(({ programs }) => programs.some(takes))) {
       const problems = await follow(group, path === FIRST ? folder : join(folder, path, group.name))
