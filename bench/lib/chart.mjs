@@ -2,7 +2,7 @@
 const colours = ['#3b82f6', '#f59e0b', '#10b981', '#ef4444', '#8b5cf6', '#64748b']
 const escaped = (text) => String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`)
 
-/** What a letter of the legend takes at most, about, in pixels: nothing here can measure text. */
+/** What a letter takes at most, about, in pixels: nothing here can measure text. */
 const LETTER = 7
 
 /** Where each candidate is named: in columns if they fit, else one behind the other, in as many lines as that takes. */
@@ -23,7 +23,9 @@ function legendPlaces(candidates, width) {
 export function barChart({ title, unit, results }) {
   const groups = Object.entries(results)
   const candidates = [...new Set(groups.flatMap(([, group]) => Object.keys(group)))]
-  const [left, bar, gap, width] = [210, 16, 14, 760]
+  const [bar, gap] = [16, 14]
+  const left = Math.max(210, 20 + LETTER * Math.max(...groups.map(([label]) => label.length)))
+  const width = left + 550
   const places = legendPlaces(candidates, width)
   const top = places.at(-1).y + 24
   const rows = groups.reduce((sum, [, group]) => sum + Object.keys(group).length, 0)

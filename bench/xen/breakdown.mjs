@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { PerformanceObserver } from 'node:perf_hooks'
 import { setImmediate as turn } from 'node:timers/promises'
 import { GrantServer } from '../../dist/src/index.js'
-import { all, inC } from './programs/compare.mjs'
+import { all, compare, inC, timed } from './programs/compare.mjs'
 import { observedDevice } from './programs/observed-device.mjs'
 import { row, summary } from './programs/statistics.mjs'
 
@@ -101,10 +101,34 @@ async function breakdown(flight, rounds) {
   }
 }
 
+/** What of a large grant is scrubbing, which C does not. */
+async function scrubbing(pages, rounds) {
+  const ways = {}
+  const servers = []
+  for (const [way, scrub] of Object.entries({ 'xen-grants': true, 'without scrubbing': false })) {
+    const server = await GrantServer.open({ headroom: 0, scrub })
+    servers.push(server)
+    ways[way] = (operations) =>
+      timed(async () => {
+        for (let left = operations; left > 0; left--) {
+          const grant = await server.share({ domid: 0, pages, writable: true })
+          await grant.unshare()
+        }
+      })
+    await ways[way](rounds)
+  }
+  const c = await inC('share_rate', [pages, 1, 0])
+  const rows = [await compare(`${pages} pages, alone`, 10, { ...ways, libxengnttab: c.run })]
+  await c.end()
+  for (const server of servers) await server.close()
+  return { rows }
+}
+
 export default {
   name: 'where a share and its end go',
   tests: [
     { name: 'one alone', timeoutMs: 600_000, run: () => breakdown(1, 1500) },
     { name: '64 at once', timeoutMs: 600_000, run: () => breakdown(64, 200) },
+    { name: 'scrubbing', timeoutMs: 600_000, run: () => scrubbing(256, 100) },
   ],
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { barChart } from '../../bench/lib/chart.mjs'
+import { emulatedChart } from '../../bench/lib/emulated-chart.mjs'
 import { page } from '../../bench/lib/page.mjs'
 import { finished, node } from '../setup/process.js'
 import { Browser, chromium } from './browser.js'
@@ -20,9 +21,9 @@ interface Result {
 const results: Record<string, Result> = Object.fromEntries(
   readdirSync('bench/results')
     .filter((name) => name.endsWith('.json'))
-    .map((name) => [name.slice(0, -5), JSON.parse(readFileSync(join('bench/results', name), 'utf8'))])
     // Those of the emulated machine have another form.
-    .filter(([, { results }]) => results !== undefined),
+    .filter((name) => !name.startsWith('xen-'))
+    .map((name) => [name.slice(0, -5), JSON.parse(readFileSync(join('bench/results', name), 'utf8'))]),
 )
 
 beforeAll(async () => {
@@ -46,6 +47,17 @@ describe('the report of the benchmarks', () => {
   it('has the charts that lie beside the results', () => {
     for (const [name, result] of Object.entries(results))
       expect(readFileSync(`bench/results/${name}.svg`, 'utf8'), name).toBe(barChart(result))
+  })
+
+  it('and those of the emulated machine, which show every case under a name of its own', () => {
+    for (const name of readdirSync('bench/results').filter((name) => /^xen-.*json$/.test(name))) {
+      const result = JSON.parse(readFileSync(join('bench/results', name), 'utf8'))
+      const svg = readFileSync(`bench/results/${name.replace('json', 'svg')}`, 'utf8')
+      expect(svg, name).toBe(emulatedChart(result))
+      const rows: { ratio?: number }[] = result.tests.flatMap(({ rows }: { rows: object[] }) => rows)
+      const labels = svg.match(/(?<=text-anchor="end">)[^<]+/g)
+      expect(new Set(labels).size, name).toBe(rows.filter(({ ratio }) => ratio !== undefined).length)
+    }
   })
 
   it('takes no text of a result for HTML', () => {

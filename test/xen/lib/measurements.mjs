@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
-import { barChart } from '../../../bench/lib/chart.mjs'
+import { emulatedChart } from '../../../bench/lib/emulated-chart.mjs'
 import { table } from '../../../bench/lib/table.mjs'
 
 /** What a row says if its benchmark does not say it. */
@@ -34,7 +34,7 @@ export function writeMeasurements(report, { directory, results, clock }) {
   for (const [suite, tests] of suites) {
     const name = `xen-${suite.toLowerCase().replaceAll(/[^a-z]+/g, '-')}`
     writeFileSync(join(results, `${name}.json`), `${JSON.stringify({ suite, clock, tests }, null, 2)}\n`)
-    writeFileSync(join(results, `${name}.svg`), chart(suite, tests))
+    writeFileSync(join(results, `${name}.svg`), emulatedChart({ suite, tests }))
   }
 }
 
@@ -63,15 +63,3 @@ function wanted({ ways, ratio, most, times, least }) {
 }
 
 const verdict = (met) => (met ? 'met' : 'missed')
-
-/** Of what has something to be held against: as many times that, since the figures differ a thousandfold. */
-function chart(suite, tests) {
-  const rows = tests.flatMap((test) => test.rows).filter(({ ratio }) => ratio !== undefined)
-  const groups = rows.map(({ what, ways }) => {
-    const entries = Object.entries(ways)
-    const base = entries.at(-1)[1].median
-    return [what, Object.fromEntries(entries.map(([way, { median }]) => [way, { median: median / base }]))]
-  })
-  const [last] = Object.keys(rows[0]?.ways ?? {}).slice(-1)
-  return barChart({ title: suite, unit: `times ${last ?? ''}`, results: Object.fromEntries(groups) })
-}

@@ -1,0 +1,1 @@
+export function emulatedChart(result: { suite: string; tests: object[] }): string
