@@ -5,7 +5,7 @@ import type { EventChannels } from '../events/event-channels.js'
 import type { FillerOptions } from '../fill/filler-options.js'
 import { checkOffer, type GrantOffer } from '../pages/offer.js'
 import { notifyArguments, type UnmapNotifyOptions } from '../unmap-notify.js'
-import type { MapRequest } from './map-messages.js'
+import type { MapRequest } from './map-message.js'
 
 /** Stands for a mapping device that is not a path: a SimulatedXen, or one of its domains. */
 export interface MapDeviceStandIn {

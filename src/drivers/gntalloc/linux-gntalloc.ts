@@ -39,7 +39,7 @@ export class GntallocDevice implements GrantDevice {
 
   allocate(domid: number, flags: number, count: number): Allocation {
     const buffer = this.#argument(domid, flags, count)
-    const what = `allocating ${pages(count)} for domain ${domid}`
+    const what = (): string => `allocating ${pages(count)} for domain ${domid}`
     this.#file.request(IOCTL_GNTALLOC_ALLOC_GREF, buffer, what, { domid, pages: count })
     const index = Number(buffer.getBigUint64(AllocGref.index, true))
     if (!Number.isSafeInteger(index)) {
@@ -62,7 +62,7 @@ export class GntallocDevice implements GrantDevice {
     const buffer = this.#deallocBuffer
     buffer.setBigUint64(DeallocGref.index, BigInt(index), true)
     buffer.setUint32(DeallocGref.count, count, true)
-    const what = `freeing ${pages(count)} at index ${index}`
+    const what = (): string => `freeing ${pages(count)} at index ${index}`
     this.#file.request(IOCTL_GNTALLOC_DEALLOC_GREF, buffer, what, { pages: count })
     this.#allocations.remove(index, count)
   }
@@ -87,7 +87,7 @@ export class GntallocDevice implements GrantDevice {
       flags: MAP_SHARED,
       fd: this.#file.fd,
       offset: index,
-      what: `mapping ${pages(count)} at index ${index} of ${this.path}`,
+      what: () => `mapping ${pages(count)} at index ${index} of ${this.path}`,
     })
   }
 
