@@ -83,8 +83,8 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
     const checked = checkMap(options)
     this.#lifecycle.mustBeOpen()
     const { line } = this.#context
-    const port = await this.#bindOffered(checked)
     const { request } = checked
+    const port = request.status && (await this.#bindOffered(checked))
     if (port) request.status!.port = port.port
     let answer: MapAnswer
     try {

@@ -3,6 +3,7 @@ import { closedError, type GrantError } from '../errors.js'
 import type { DeviceThread } from './device-thread.js'
 import { type ErrorEnvelope, fromEnvelope } from './envelope.js'
 import { Answered, type ServiceAnswers, type ServiceControl } from './thread-messages.js'
+import { atTurnEnd } from './turn-end.js'
 
 type Arguments<M> = M extends (...args: infer A) => unknown ? A : never
 type Value<M> = M extends (...args: never[]) => infer T ? T : never
@@ -47,7 +48,7 @@ export class ServiceLine<S> {
       if (this.#pending.size === 0) this.#port.ref()
       const id = this.#nextId++
       this.#pending.set(id, { resolve, reject })
-      if (this.#outbox.length === 0) queueMicrotask(this.#flush)
+      if (this.#outbox.length === 0) atTurnEnd(this.#flush)
       this.#outbox.push(id, method, args.length)
       for (let i = 0; i < args.length; i++) this.#outbox.push(args[i])
     })

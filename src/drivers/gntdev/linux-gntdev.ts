@@ -13,6 +13,7 @@ import { systemCallError } from '../../errors.js'
 import { MAP_SHARED, PROT_READ, PROT_WRITE } from '../../native/libc.js'
 import { gntdev } from '../catalogue.js'
 import { CharDevice, type ProbeAnswer, pages } from '../char-device.js'
+import { getOffset, setOffset } from '../file-offset.js'
 import { mapOver, mapZeroPages, type PageBuffer } from '../page-buffer.js'
 import { readParameter } from '../parameter.js'
 import { CopyRequest } from './copy-request.js'
@@ -51,7 +52,7 @@ export class GntdevDevice implements MapDevice {
     this.#mapNames.set(names)
     const what = (): string => `recording ${pages(count)} to map`
     this.#file.request(IOCTL_GNTDEV_MAP_GRANT_REF, buffer, what, { pages: count })
-    const index = Number(buffer.getBigUint64(MapGrantRef.index, true))
+    const index = getOffset(buffer, MapGrantRef.index)
     this.#maps.add(index, count)
     return index
   }
@@ -81,7 +82,7 @@ export class GntdevDevice implements MapDevice {
 
   unmap(index: number, count: number): void {
     const buffer = this.#unmapBuffer
-    buffer.setBigUint64(UnmapGrantRef.index, BigInt(index), true)
+    setOffset(buffer, UnmapGrantRef.index, index)
     buffer.setUint32(UnmapGrantRef.count, count, true)
     const what = (): string => `forgetting the map of ${pages(count)} at index ${index}`
     this.#file.request(IOCTL_GNTDEV_UNMAP_GRANT_REF, buffer, what, { pages: count })
@@ -90,7 +91,7 @@ export class GntdevDevice implements MapDevice {
 
   setUnmapNotify(index: number, action: number, port: number): void {
     const buffer = this.#notifyBuffer
-    buffer.setBigUint64(UnmapNotify.index, BigInt(index), true)
+    setOffset(buffer, UnmapNotify.index, index)
     buffer.setUint32(UnmapNotify.action, action, true)
     buffer.setUint32(UnmapNotify.eventChannelPort, port, true)
     const what = `setting unmap notification ${action} (port ${port}) at index ${index}`

@@ -131,7 +131,7 @@ export default [
   },
   {
     file: 'src/mapping/mapped-work.ts',
-    find: 'if (!force) await this.inFlight.idle()',
+    find: 'if (!force && this.inFlight.busy) await this.inFlight.idle()',
     replace: '',
     tests: work,
     breaks: 'pages are unmapped under the fill that is going on',
@@ -166,8 +166,8 @@ export default [
   },
   {
     file: 'src/mapping/mapper-options.ts',
-    find: 'ref, 1, 0xffff_ffff)',
-    replace: 'ref, 0, 0xffff_ffff)',
+    find: '(ref as number) >= 1',
+    replace: '(ref as number) >= 0',
     tests: mapper,
     breaks: 'reference 0 is asked for',
   },
