@@ -93,9 +93,9 @@ export function checkOptions<T extends object>(
     throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_VALUE' })
   }
   for (const key of allowedKeys) {
-    if (key in Object.prototype && !Object.hasOwn(options, key)) continue
     const value = (options as T)[key]
-    if (value !== undefined) checked[key] = value
+    if (value === undefined || (key in Object.prototype && !Object.hasOwn(options, key))) continue
+    checked[key] = value
   }
   return checked
 }

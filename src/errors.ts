@@ -86,6 +86,9 @@ export function describeErrno(errno: number): { code: string; text: string } {
   return known ? { code: known[0], text: known[1] } : { code: `E${errno}`, text: `errno ${errno}` }
 }
 
+/** What was being done, for people: put into words only when it has failed, where it is done thousands of times a second. */
+export type What = string | (() => string)
+
 /**
  * The error of a failed system call.
  *
@@ -95,11 +98,12 @@ export function describeErrno(errno: number): { code: string; text: string } {
 export function systemCallError(
   errno: number,
   syscall: string,
-  what: string,
+  what: What,
   fields: Omit<GrantErrorFields, 'errno' | 'syscall'> = {},
 ): GrantError {
   const { code, text } = describeErrno(errno)
-  return new GrantError(code, `${what}: ${text} (${syscall})`, { ...fields, errno: -errno, syscall })
+  const words = typeof what === 'string' ? what : what()
+  return new GrantError(code, `${words}: ${text} (${syscall})`, { ...fields, errno: -errno, syscall })
 }
 
 /** @param what "the grant pool" */

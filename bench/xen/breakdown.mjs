@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { PerformanceObserver } from 'node:perf_hooks'
 import { setImmediate as turn } from 'node:timers/promises'
-import { GrantServer } from '../../dist/src/index.js'
+import { GrantMapper, GrantServer } from '../../dist/src/index.js'
 import { all, compare, inC, timed } from './programs/compare.mjs'
-import { observedDevice } from './programs/observed-device.mjs'
+import { observedGrants, observedMaps } from './programs/observed-device.mjs'
 import { row, summary } from './programs/statistics.mjs'
 
 const TASKS = '/proc/self/task'
@@ -38,14 +38,36 @@ function since(before) {
 
 const kernelShare = ({ user, system }) => (user + system === 0 ? 0 : system / (user + system))
 
-async function breakdown(flight, rounds) {
-  const before = threads()
-  const inWorker = new Float64Array(new SharedArrayBuffer(8))
-  const server = await GrantServer.open({ headroom: 0, device: observedDevice(inWorker.buffer) })
+/** Grants, and takes them back. */
+async function granting(flight, collecting) {
+  const server = await GrantServer.open({ headroom: 0, device: observedGrants(collecting) })
   const round = async () => {
     const grants = await all(flight, () => server.share({ domid: 0, pages: 1, writable: true }))
     await Promise.all(grants.map((grant) => grant.unshare()))
   }
+  return { round, close: () => server.close(), program: ['share_rate', [1, flight, 0]] }
+}
+
+/** Maps grants of its own, and unmaps them. */
+async function mapping(flight, collecting) {
+  const server = await GrantServer.open({ headroom: 0 })
+  const mapper = await GrantMapper.open({ device: observedMaps(collecting) })
+  const grants = await all(flight, () => server.share({ domid: 0, pages: 1, writable: true }))
+  const round = async () => {
+    const mapped = await Promise.all(grants.map(({ refs }) => mapper.map({ domid: 0, refs, writable: true })))
+    await Promise.all(mapped.map((one) => one.unmap()))
+  }
+  const close = async () => {
+    await mapper.close()
+    await server.close()
+  }
+  return { round, close, program: ['map_rate', [1, flight, ...grants.map(({ refs }) => refs[0])]] }
+}
+
+async function breakdown(what, flight, rounds) {
+  const before = threads()
+  const inWorker = new Float64Array(new SharedArrayBuffer(8))
+  const { round, close, program } = await what(flight, inWorker.buffer)
   for (let left = 12_800; left > 0; left -= flight) await round()
   // The busiest of the threads that are new.
   const [worker] = [...since(before)]
@@ -63,12 +85,12 @@ async function breakdown(flight, rounds) {
   // Entries are delivered by the event loop.
   await turn()
   observer.disconnect()
-  await server.close()
   const collectingThere = inWorker[0] - workerBefore
 
-  const c = await inC('share_rate', [1, flight, 0], { each: flight })
+  const c = await inC(...program, { each: flight })
   const nanosecondsInC = (await c.run(20 * flight)) / (20 * flight)
   await c.end()
+  await close()
 
   const count = rounds * flight
   const kilo = (nanoseconds) => summary([nanoseconds / count / 1000])
@@ -127,8 +149,9 @@ async function scrubbing(pages, rounds) {
 export default {
   name: 'where a share and its end go',
   tests: [
-    { name: 'one alone', timeoutMs: 600_000, run: () => breakdown(1, 1500) },
-    { name: '64 at once', timeoutMs: 600_000, run: () => breakdown(64, 200) },
+    { name: 'one alone', timeoutMs: 600_000, run: () => breakdown(granting, 1, 1500) },
+    { name: '64 at once', timeoutMs: 600_000, run: () => breakdown(granting, 64, 200) },
+    { name: '64 mappings at once', timeoutMs: 600_000, run: () => breakdown(mapping, 64, 200) },
     { name: 'scrubbing', timeoutMs: 600_000, run: () => scrubbing(256, 100) },
   ],
 }

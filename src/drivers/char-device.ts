@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs'
-import { GrantError, systemCallError } from '../errors.js'
+import { GrantError, systemCallError, type What } from '../errors.js'
 import { ioctl } from '../native/libc.js'
 import type { DeviceKind } from './catalogue.js'
 import { openFailure } from './open-failure.js'
@@ -67,7 +67,7 @@ export class CharDevice {
    * @returns its result, which is not negative
    * @throws GrantError that names the device, `what` was being done, and `fields`
    */
-  request(request: number, argument: DataView, what: string, fields?: CallFields): number {
+  request(request: number, argument: DataView, what: What, fields?: CallFields): number {
     const result = this.tryRequest(request, argument)
     if (result >= 0) return result
     throw systemCallError(-result, 'ioctl', what, { path: this.path, ...fields })

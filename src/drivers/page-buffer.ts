@@ -68,10 +68,11 @@ const lost: SharedArrayBuffer[] = []
  * @throws GrantError with the buffer as it was
  */
 export function mapOver({ buffer, address }: PageBuffer, request: Omit<MmapRequest, 'address'>): void {
+  const { length, prot, flags, fd, offset, what } = request
   try {
-    mmap({ ...request, address, flags: request.flags | MAP_FIXED })
+    mmap({ address, length, prot, flags: flags | MAP_FIXED, fd, offset, what })
   } catch (error) {
-    if (!closeHole(address, request.length) && !failedEarly(error)) lost.push(buffer)
+    if (!closeHole(address, length) && !failedEarly(error)) lost.push(buffer)
     throw error
   }
 }
@@ -79,7 +80,7 @@ export function mapOver({ buffer, address }: PageBuffer, request: Omit<MmapReque
 /** @returns false when there was none, or another thread has filled it */
 function closeHole(address: number, length: number): boolean {
   try {
-    mmap({ ...zeroPages(length), address, flags: ZERO_FLAGS | MAP_FIXED_NOREPLACE })
+    mmap(zeroPages(address, length, MAP_FIXED_NOREPLACE))
     return true
   } catch {
     return false
@@ -93,9 +94,9 @@ function failedEarly(error: unknown): boolean {
 
 const ZERO_FLAGS = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
 
-function zeroPages(length: number): MmapRequest {
-  const what = `putting zero pages over a mapping of ${length} bytes`
-  return { length, prot: PROT_READ | PROT_WRITE, flags: ZERO_FLAGS, what }
+function zeroPages(address: number, length: number, flags: number): MmapRequest {
+  const what = (): string => `putting zero pages over a mapping of ${length} bytes`
+  return { address, length, prot: PROT_READ | PROT_WRITE, flags: ZERO_FLAGS | flags, fd: -1, offset: 0, what }
 }
 
 /**
@@ -106,9 +107,9 @@ function zeroPages(length: number): MmapRequest {
  * @throws GrantError ENOMEM, with nothing changed
  */
 export function mapZeroPages(address: number, length: number): void {
-  const request = zeroPages(length)
   if (strictOvercommit()) {
     // Memory is counted only after the old mapping is gone, which would leave a hole: so it is got somewhere else first.
+    const request = zeroPages(0, length, 0)
     const fresh = mmap(request)
     try {
       moveMapping(fresh, length, address, request.what)
@@ -119,13 +120,13 @@ export function mapZeroPages(address: number, length: number): void {
     return
   }
   try {
-    mmap({ ...request, address, flags: ZERO_FLAGS | MAP_FIXED })
+    mmap(zeroPages(address, length, MAP_FIXED))
   } catch (error) {
     if (!(error instanceof GrantError && error.code === 'ENOMEM')) throw error
     // As many mappings as the process may have (vm.max_map_count): the kernel adds none, not even in the place of
     // another. Taking one away is still allowed, and makes room.
     munmap(address, length)
-    mmap({ ...request, address, flags: ZERO_FLAGS | MAP_FIXED_NOREPLACE })
+    mmap(zeroPages(address, length, MAP_FIXED_NOREPLACE))
   }
 }
 

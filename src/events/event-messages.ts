@@ -1,4 +1,4 @@
-import type { Outcome, ThreadData } from '../threads/thread-messages.js'
+import type { ThreadData } from '../threads/thread-messages.js'
 
 /** Given to the event worker when it starts: an EventDeviceModule, and the file of the line that its client has opened. */
 export interface EventServiceData extends ThreadData {
@@ -8,9 +8,9 @@ export interface EventServiceData extends ThreadData {
 
 /** What the event worker does. Binding answers the local port. What is hot does not go through it. */
 export interface EventService {
-  bindUnbound(domid: number): Outcome<number>
-  bindInterdomain(domid: number, port: number): Outcome<number>
-  bindVirq(virq: number): Outcome<number>
-  unbind(port: number): Outcome<null>
-  restrict(domid: number): Outcome<null>
+  bindUnbound(domid: number): number
+  bindInterdomain(domid: number, port: number): number
+  bindVirq(virq: number): number
+  unbind(port: number): void
+  restrict(domid: number): void
 }

@@ -3,6 +3,7 @@ import * as Comlink from 'comlink'
 import { publish } from '../diagnostics.js'
 import { busyError, closedError, diedError, type GrantError } from '../errors.js'
 import { fromEnvelope } from '../threads/envelope.js'
+import { atTurnEnd } from '../threads/turn-end.js'
 import {
   type DeviceCalls,
   type DeviceStats,
@@ -100,7 +101,7 @@ export class Connection {
       return id
     }
     this.#expect(id, pending)
-    if (this.#outbox.length === 0) queueMicrotask(() => this.#flush())
+    if (this.#outbox.length === 0) atTurnEnd(this.#flush)
     this.#outbox.push(id, op, a, b, c, d)
     return id
   }
@@ -151,7 +152,7 @@ export class Connection {
     this.#calls = undefined
   }
 
-  #flush(): void {
+  readonly #flush = (): void => {
     const outbox = this.#outbox
     this.#outbox = []
     const step = MAX_BATCH * RequestField.stride

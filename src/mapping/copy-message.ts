@@ -1,4 +1,7 @@
+import { PAGE_SIZE } from '../abi.js'
 import type { CopySegment, CopySide } from '../drivers/gntdev/map-device.js'
+import { GrantError } from '../errors.js'
+import { checkNumber } from './message-numbers.js'
 
 /**
  * The segments of a grant copy on their way to the mapping worker, as numbers: to send an object for each takes ten times as long
@@ -43,15 +46,34 @@ export function encodeSegments(segments: readonly CopySegment[]): CopyMessage {
   return { numbers, buffers }
 }
 
-export function decodeSegments({ numbers, buffers }: CopyMessage): CopySegment[] {
-  const sideAt = (at: number): CopySide => {
+/** Nothing of it is trusted: Xen would copy to whatever address comes of it. @throws GrantError ERR_GRANTS_PROTOCOL */
+export function decodeSegments(message: unknown): CopySegment[] {
+  const { numbers, buffers } = checkMessage(message)
+  const sideAt = (at: number, length: number): CopySide => {
     const [domid, which, offset] = [numbers[at]!, numbers[at + 1]!, numbers[at + 2]!]
-    return domid === MEMORY ? { buffer: buffers[which]!, offset } : { domid, ref: which, offset }
+    if (domid !== MEMORY) {
+      checkNumber('domid', domid, 0, 0xffff)
+      checkNumber('reference', which, 1, 0xffff_ffff)
+      checkNumber('offset', offset, 0, PAGE_SIZE - length)
+      return { domid, ref: which, offset }
+    }
+    const buffer = buffers[checkNumber('buffer', which, 0, buffers.length - 1)]!
+    checkNumber('offset', offset, 0, buffer.byteLength - length)
+    return { buffer, offset }
   }
   const segments: CopySegment[] = []
   for (let at = 0; at < numbers.length; at += PER_SEGMENT) {
-    const [source, target] = [sideAt(at + 1), sideAt(at + 1 + PER_SIDE)]
-    segments.push({ source, target, length: numbers[at]! })
+    const length = checkNumber('length', numbers[at], 1, PAGE_SIZE)
+    segments.push({ source: sideAt(at + 1, length), target: sideAt(at + 1 + PER_SIDE, length), length })
   }
   return segments
+}
+
+function checkMessage(message: unknown): CopyMessage {
+  const { numbers, buffers } = (message ?? {}) as Partial<CopyMessage>
+  if (numbers instanceof Float64Array && numbers.length % PER_SEGMENT === 0 && Array.isArray(buffers))
+    if (buffers.every((buffer) => buffer instanceof SharedArrayBuffer))
+      // A copy, if it is shared: what has been checked must not change.
+      return { numbers: numbers.buffer instanceof ArrayBuffer ? numbers : numbers.slice(), buffers }
+  throw new GrantError('ERR_GRANTS_PROTOCOL', 'a message is not of segments to copy')
 }

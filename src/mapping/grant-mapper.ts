@@ -17,6 +17,7 @@ import { cleanUp } from '../threads/orphans.js'
 import { ServiceLine } from '../threads/service-client.js'
 import { type CopyOptions, type CopyResult, checkSegments, copyResults } from './copy.js'
 import { encodeSegments } from './copy-message.js'
+import { encodeMap } from './map-message.js'
 import type { MapAnswer, MapService } from './map-messages.js'
 import type { MappedContext } from './mapped-context.js'
 import { MappedGrant } from './mapped-grant.js'
@@ -82,12 +83,12 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
     const checked = checkMap(options)
     this.#lifecycle.mustBeOpen()
     const { line } = this.#context
-    const port = await this.#bindOffered(checked)
     const { request } = checked
+    const port = request.status && (await this.#bindOffered(checked))
     if (port) request.status!.port = port.port
     let answer: MapAnswer
     try {
-      answer = await line.call('map', request)
+      answer = await line.call('map', ...encodeMap(request))
       // Closed meanwhile: the worker unmaps what it has mapped, and this must not come to life after that.
       this.#lifecycle.mustBeOpen()
     } catch (error) {
@@ -95,7 +96,8 @@ export class GrantMapper extends EventEmitter<GrantMapperEvents> {
       throw error
     }
     const { names, writable } = request
-    const mapped = new MappedWork({ ...answer, names, writable, port }, this.#context)
+    const [id, buffer, status] = answer
+    const mapped = new MappedWork({ id, buffer, status, names, writable, port }, this.#context)
     if (checked.signal?.aborted) {
       await mapped.unmap()
       throw checked.signal.reason

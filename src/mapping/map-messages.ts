@@ -1,6 +1,7 @@
 import type { DeviceDescriptor } from '../drivers/descriptor.js'
-import type { Outcome, ThreadData } from '../threads/thread-messages.js'
+import type { ThreadData } from '../threads/thread-messages.js'
 import type { CopyMessage } from './copy-message.js'
+import type { MapMessage } from './map-message.js'
 
 /** Given to the mapping worker when it starts. */
 export interface MapServiceData extends ThreadData {
@@ -9,25 +10,12 @@ export interface MapServiceData extends ThreadData {
 
 /** What the mapping worker does. */
 export interface MapService {
-  map(request: MapRequest): Outcome<MapAnswer>
-  unmap(id: number): Outcome<null>
-  setUnmapNotify(id: number, offset: number, action: number, port: number): Outcome<null>
+  map(...request: MapMessage): MapAnswer
+  unmap(id: number): void
+  setUnmapNotify(id: number, offset: number, action: number, port: number): void
   /** Answers the status of each segment. */
-  copy(message: CopyMessage): Outcome<Int16Array>
+  copy(message: CopyMessage): Int16Array
 }
 
-export interface MapAnswer {
-  id: number
-  buffer: SharedArrayBuffer
-  /** The status page's: never looked at, but held for as long as the data, see `MappedGrant`. */
-  status: SharedArrayBuffer | undefined
-}
-
-export interface MapRequest {
-  /** Pairs of domid and reference. */
-  names: Uint32Array
-  writable: boolean
-  notify: { offset: number; action: number; port: number } | undefined
-  /** Where the granter watches for our end, see `src/pages/peer-status.ts`. Port 0: no event. */
-  status: { domid: number; ref: number; offset: number; port: number } | undefined
-}
+/** The status page's buffer is never looked at, but held for as long as the data, see `MappedGrant`. */
+export type MapAnswer = [id: number, buffer: SharedArrayBuffer, status?: SharedArrayBuffer]

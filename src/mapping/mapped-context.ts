@@ -1,7 +1,7 @@
 import type { GrantError } from '../errors.js'
 import type { PagesContext } from '../pages/pages-work.js'
 import type { ServiceLine } from '../threads/service-client.js'
-import type { MapAnswer, MapService } from './map-messages.js'
+import type { MapService } from './map-messages.js'
 import type { OfferedPort } from './offered-ports.js'
 
 /** What the mappings of one mapper share. */
@@ -20,7 +20,11 @@ export interface OpenMapping {
 }
 
 /** What is known of one: what the mapping worker said, and what was asked of it. */
-export interface MappedFacts extends MapAnswer {
+export interface MappedFacts {
+  id: number
+  buffer: SharedArrayBuffer
+  /** The status page's. */
+  status: SharedArrayBuffer | undefined
   names: Uint32Array
   writable: boolean
   /** Notified when the mapping ends. */

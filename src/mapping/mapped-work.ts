@@ -85,7 +85,7 @@ export class MappedWork extends PagesWork implements OpenMapping {
 
   async #unmap(force: boolean): Promise<void> {
     this.#state = 'leaving'
-    if (!force) await this.inFlight.idle()
+    if (!force && this.inFlight.busy) await this.inFlight.idle()
     try {
       await this.#context.line.call('unmap', this.#id)
     } catch (error) {
@@ -93,7 +93,7 @@ export class MappedWork extends PagesWork implements OpenMapping {
       if ((this.#state as string) !== 'gone') throw error
     }
     this.#gone()
-    await this.#port?.release()
+    if (this.#port) await this.#port.release()
   }
 
   get orphans(): SharedArrayBuffer[] {

@@ -5,7 +5,7 @@ import type { EventChannels } from '../events/event-channels.js'
 import type { FillerOptions } from '../fill/filler-options.js'
 import { checkOffer, type GrantOffer } from '../pages/offer.js'
 import { notifyArguments, type UnmapNotifyOptions } from '../unmap-notify.js'
-import type { MapRequest } from './map-messages.js'
+import type { MapRequest } from './map-message.js'
 
 /** Stands for a mapping device that is not a path: a SimulatedXen, or one of its domains. */
 export interface MapDeviceStandIn {
@@ -86,23 +86,37 @@ function namesOfOne(domid: unknown, refs: unknown): Uint32Array {
   if (typeof refs !== 'object' || refs === null || !Number.isInteger((refs as ArrayLike<number>).length)) {
     throw invalidArgType('options.refs', 'an array of references', refs)
   }
-  return namesOf(
-    Array.from(refs as ArrayLike<number>, (ref) => ({ domid, ref })),
-    'options.refs',
-  )
-}
-
-function namesOf(grants: readonly { domid: number; ref: number }[], name = 'options.grants'): Uint32Array {
-  if (!Array.isArray(grants)) throw invalidArgType(name, 'an array', grants)
-  checkInteger(`${name}.length`, grants.length, 1, 2 ** 20)
-  const names = new Uint32Array(grants.length * 2)
-  for (const [i, grant] of grants.entries()) {
-    const { domid, ref } = grant as { domid: unknown; ref: unknown }
-    checkInteger(`${name}[${i}].domid`, domid, 0, 0xffff)
-    // 0 is never granted: Xen keeps the first references for itself.
-    checkInteger(name === 'options.refs' ? `${name}[${i}]` : `${name}[${i}].ref`, ref, 1, 0xffff_ffff)
+  const names = emptyNames('options.refs', (refs as ArrayLike<number>).length)
+  for (let i = 0; 2 * i < names.length; i++) {
     names[2 * i] = domid
-    names[2 * i + 1] = ref
+    names[2 * i + 1] = checkReference((refs as ArrayLike<unknown>)[i], () => `options.refs[${i}]`)
   }
   return names
 }
+
+function namesOf(grants: readonly { domid: number; ref: number }[]): Uint32Array {
+  if (!Array.isArray(grants)) throw invalidArgType('options.grants', 'an array', grants)
+  const names = emptyNames('options.grants', grants.length)
+  for (const [i, grant] of grants.entries()) {
+    const { domid, ref } = grant as { domid: unknown; ref: unknown }
+    checkInteger(`options.grants[${i}].domid`, domid, 0, 0xffff)
+    names[2 * i] = domid
+    names[2 * i + 1] = checkReference(ref, () => `options.grants[${i}].ref`)
+  }
+  return names
+}
+
+function emptyNames(name: string, count: number): Uint32Array {
+  checkInteger(`${name}.length`, count, 1, 2 ** 20)
+  return new Uint32Array(2 * count)
+}
+
+/** @param name put together only for who is to be told of it: a mapping may have thousands */
+function checkReference(ref: unknown, name: () => string): number {
+  // 0 is never granted: Xen keeps the first references for itself.
+  if (Number.isInteger(ref) && (ref as number) >= 1 && (ref as number) <= MAX_REFERENCE) return ref as number
+  checkInteger(name(), ref, 1, MAX_REFERENCE)
+  return ref
+}
+
+const MAX_REFERENCE = 0xffff_ffff

@@ -1,20 +1,21 @@
 import koffi from 'koffi'
-import { systemCallError } from '../errors.js'
+import { systemCallError, type What } from '../errors.js'
 
 /**
  * The C library, through koffi: synchronous calls only. Each declaration exists once per thread, since koffi never
- * frees one. errno is the thread's own and is read on the statement after the call; anything in between may change it.
+ * frees one. errno is the thread's own and is read first thing when a call has failed; anything in between may change it.
+ * Addresses are declared as integers: koffi makes a BigInt of what is declared a pointer.
  *
  * Only linux on 64-bit little-endian machines: constants below are those of x86-64 and arm64.
  */
 const libc = koffi.load(null)
 
 const mmapCall = libc.func(
-  'void *mmap(void *addr, size_t length, int prot, int flags, int fd, int64_t offset)',
+  'int64_t mmap(int64_t addr, size_t length, int prot, int flags, int fd, int64_t offset)',
 )
-const munmapCall = libc.func('int munmap(void *addr, size_t length)')
+const munmapCall = libc.func('int munmap(int64_t addr, size_t length)')
 const mremapCall = libc.func(
-  'void *mremap(void *old, size_t length, size_t newLength, int flags, void *address)',
+  'int64_t mremap(int64_t old, size_t length, size_t newLength, int flags, int64_t address)',
 )
 const sysconfCall = libc.func('long sysconf(int name)')
 const ioctlCall = libc.func('int ioctl(int fd, unsigned long request, void *arg)')
@@ -37,7 +38,7 @@ const MREMAP_FIXED = 2
 
 const O_CLOEXEC = 0o2000000
 
-const MAP_FAILED = 0xffff_ffff_ffff_ffffn
+const MAP_FAILED = -1
 
 export interface MmapRequest {
   /** Where to map: 0 lets the kernel choose, anything else needs MAP_FIXED in `flags`. */
@@ -45,26 +46,25 @@ export interface MmapRequest {
   length: number
   prot: number
   flags: number
-  fd?: number
-  offset?: number
+  fd?: number | undefined
+  offset?: number | undefined
   /** What is being mapped, for the message of a failure. */
-  what: string
+  what: What
 }
 
 /** mmap(2). @returns the address as a number: user space ends below 2^47. @throws GrantError */
 export function mmap({ address = 0, length, prot, flags, fd = -1, offset = 0, what }: MmapRequest): number {
-  const result: bigint | null = mmapCall(address, length, prot, flags, fd, offset)
-  const errno = koffi.errno()
-  if (result === null || result === MAP_FAILED) throw systemCallError(errno, 'mmap', what)
-  return Number(result)
+  const result: number = mmapCall(address, length, prot, flags, fd, offset)
+  if (result === MAP_FAILED) throw systemCallError(koffi.errno(), 'mmap', what)
+  return result
 }
 
 /** munmap(2). @throws GrantError */
 export function munmap(address: number, length: number): void {
   const result: number = munmapCall(address, length)
+  if (result === 0) return
   const errno = koffi.errno()
-  if (result !== 0)
-    throw systemCallError(errno, 'munmap', `unmapping ${length} bytes at 0x${address.toString(16)}`)
+  throw systemCallError(errno, 'munmap', `unmapping ${length} bytes at 0x${address.toString(16)}`)
 }
 
 /**
@@ -73,8 +73,7 @@ export function munmap(address: number, length: number): void {
  */
 export function ioctl(fd: number, request: number, argument: Uint8Array): number {
   const result: number = ioctlCall(fd, request, argument)
-  const errno = koffi.errno()
-  return result < 0 ? -errno : result
+  return result < 0 ? -koffi.errno() : result
 }
 
 /**
@@ -84,8 +83,7 @@ export function ioctl(fd: number, request: number, argument: Uint8Array): number
 export function readingPipe(): number {
   const ends = new Int32Array(2)
   const result: number = pipe2Call(ends, O_CLOEXEC)
-  const errno = koffi.errno()
-  if (result < 0) throw systemCallError(errno, 'pipe2', 'making a pipe')
+  if (result < 0) throw systemCallError(koffi.errno(), 'pipe2', 'making a pipe')
   closeCall(ends[1])
   return ends[0]!
 }
@@ -93,8 +91,9 @@ export function readingPipe(): number {
 /** Makes `to` another descriptor of the open file of `from`, in the place of what it was. @throws GrantError */
 export function replaceDescriptor(from: number, to: number): void {
   const result: number = dup3Call(from, to, O_CLOEXEC)
+  if (result >= 0) return
   const errno = koffi.errno()
-  if (result < 0) throw systemCallError(errno, 'dup3', `making descriptor ${to} the same as ${from}`)
+  throw systemCallError(errno, 'dup3', `making descriptor ${to} the same as ${from}`)
 }
 
 /** Bytes in a page of this kernel's. */
@@ -103,10 +102,9 @@ export function pageSize(): number {
 }
 
 /** Moves a mapping to `to`, in the place of whatever is mapped there. @throws GrantError, with the first where it was */
-export function moveMapping(from: number, length: number, to: number, what: string): void {
-  const result: bigint | null = mremapCall(from, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, to)
-  const errno = koffi.errno()
-  if (result === null || result === MAP_FAILED) throw systemCallError(errno, 'mremap', what)
+export function moveMapping(from: number, length: number, to: number, what: What): void {
+  const result: number = mremapCall(from, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, to)
+  if (result === MAP_FAILED) throw systemCallError(koffi.errno(), 'mremap', what)
 }
 
 /** Where the bytes are. They stay there as long as their buffer is referenced, if it is a SharedArrayBuffer. */

@@ -1,11 +1,12 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { closedError, type GrantError } from '../errors.js'
 import type { DeviceThread } from './device-thread.js'
-import { fromEnvelope } from './envelope.js'
-import type { Outcome, ServiceAnswer, ServiceCall, ServiceControl } from './thread-messages.js'
+import { type ErrorEnvelope, fromEnvelope } from './envelope.js'
+import { Answered, type ServiceAnswers, type ServiceControl } from './thread-messages.js'
+import { atTurnEnd } from './turn-end.js'
 
 type Arguments<M> = M extends (...args: infer A) => unknown ? A : never
-type Value<M> = M extends (...args: never[]) => Outcome<infer T> ? T : never
+type Value<M> = M extends (...args: never[]) => infer T ? T : never
 
 interface Pending {
   resolve(value: never): void
@@ -23,7 +24,7 @@ export class ServiceLine<S> {
   readonly #port: MessagePort
   readonly #pending = new Map<number, Pending>()
   #nextId = 1
-  #outbox: ServiceCall[] = []
+  #outbox: unknown[] = []
   #lost: GrantError | undefined
 
   /** @param what "the grant mapper" */
@@ -33,7 +34,7 @@ export class ServiceLine<S> {
     thread.post({ type: 'serve', port: port2 } satisfies ServiceControl, [port2])
     this.#thread = thread
     this.#port = port1
-    port1.on('message', (answers: ServiceAnswer[]) => this.#settle(answers))
+    port1.on('message', (answers: ServiceAnswers) => this.#settle(answers))
     // After the listener: that refs it.
     port1.unref()
     thread.once('end', (died) => this.#fail(died ?? closedError(this.#what)))
@@ -47,8 +48,9 @@ export class ServiceLine<S> {
       if (this.#pending.size === 0) this.#port.ref()
       const id = this.#nextId++
       this.#pending.set(id, { resolve, reject })
-      if (this.#outbox.length === 0) queueMicrotask(this.#flush)
-      this.#outbox.push([id, method, args])
+      if (this.#outbox.length === 0) atTurnEnd(this.#flush)
+      this.#outbox.push(id, method, args.length)
+      for (let i = 0; i < args.length; i++) this.#outbox.push(args[i])
     })
   }
 
@@ -65,13 +67,15 @@ export class ServiceLine<S> {
     if (!this.#lost) this.#port.postMessage(calls)
   }
 
-  #settle(answers: readonly ServiceAnswer[]): void {
-    for (const [id, outcome] of answers) {
+  #settle(answers: ServiceAnswers): void {
+    for (let at = 0; at < answers.length; at += 3) {
+      const id = answers[at] as number
       const pending = this.#pending.get(id)
       if (!pending) continue
       this.#pending.delete(id)
-      if ('error' in outcome) pending.reject(fromEnvelope(outcome.error))
-      else pending.resolve(outcome.value as never)
+      const value = answers[at + 2]
+      if (answers[at + 1] === Answered.failed) pending.reject(fromEnvelope(value as ErrorEnvelope))
+      else pending.resolve(value as never)
     }
     if (this.#pending.size === 0) this.#port.unref()
   }

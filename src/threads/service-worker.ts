@@ -1,13 +1,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import { toEnvelope } from './envelope.js'
-import type { Outcome, ServiceAnswer, ServiceCall, ServiceControl, StartNotice } from './thread-messages.js'
-
-/** A device's actor, as a service of its own thread. */
-export interface Service {
-  /** What its client may call: each answers an {@link Outcome}. */
-  readonly methods: object
-  close(): void
-}
+import { type Service, serveCalls } from './service-calls.js'
+import type { ServiceControl, StartNotice } from './thread-messages.js'
 
 /** Opens, reports, serves the one client until told to close. The thread then ends by itself. */
 export async function runService(control: MessagePort, open: () => Promise<Service>): Promise<void> {
@@ -23,7 +17,7 @@ export async function runService(control: MessagePort, open: () => Promise<Servi
   control.on('message', (message: ServiceControl) => {
     if (message.type === 'serve') {
       port = message.port
-      serveCalls(port, service.methods)
+      serveCalls(port, service)
       return
     }
     service.close()
@@ -31,29 +25,4 @@ export async function runService(control: MessagePort, open: () => Promise<Servi
     control.close()
   })
   notify({ type: 'ready' })
-}
-
-/** What was called together is answered together. */
-export function serveCalls(port: MessagePort, methods: object): void {
-  const byName = methods as Record<string, (...args: unknown[]) => Outcome<unknown>>
-  port.on('message', (calls: ServiceCall[]) => {
-    port.postMessage(calls.map(([id, method, args]): ServiceAnswer => [id, byName[method]!(...args)]))
-  })
-}
-
-/** As {@link outcome}, of a call that answers nothing. */
-export function done(call: () => void): Outcome<null> {
-  return outcome(() => {
-    call()
-    return null
-  })
-}
-
-/** Errors travel as data: a message keeps neither their class nor their fields. */
-export function outcome<T>(call: () => T): Outcome<T> {
-  try {
-    return { value: call() }
-  } catch (error) {
-    return { error: toEnvelope(error) }
-  }
 }

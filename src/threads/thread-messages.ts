@@ -28,6 +28,13 @@ export type ServiceControl =
   /** `port` is for {@link ServiceCall}s. */
   { type: 'serve'; port: MessagePort } | { type: 'close' }
 
-/** An array of these is a message to a service, and one of answers its reply. The number is the caller's. */
-export type ServiceCall = [id: number, method: string, args: unknown[]]
-export type ServiceAnswer = [id: number, outcome: Outcome<unknown>]
+/**
+ * A message to a service: of each call its number, which is the caller's, the method, how many arguments there are, and these. All
+ * in one flat array: to clone an array or an object for each takes longer than what is in it.
+ */
+export type ServiceCalls = readonly unknown[]
+
+/** Its reply: of each call the number, {@link Answered}, and what it has returned, or an {@link ErrorEnvelope}. */
+export type ServiceAnswers = readonly unknown[]
+
+export const Answered = { returned: 0, failed: 1 } as const

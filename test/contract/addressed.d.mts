@@ -2,7 +2,8 @@ import type { GrantDevice } from '../../dist/src/drivers/gntalloc/grant-device.j
 import type { MapDevice } from '../../dist/src/drivers/gntdev/map-device.js'
 
 export type AddressedGrants = Omit<GrantDevice, 'mmap'> & { mmap(index: number, count: number): number }
-export type AddressedMaps = Omit<MapDevice, 'mmap'> & {
+export type AddressedMaps = Omit<MapDevice, 'map' | 'mmap'> & {
+  map(names: readonly { domid: number; ref: number }[]): number
   mmap(index: number, count: number, writable: boolean): number
 }
 

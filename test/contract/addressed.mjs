@@ -5,7 +5,7 @@ const kept = new Map()
 
 /**
  * A device as the kernel sees it: mmap finds memory by itself and returns its address. Tests of drivers take mappings
- * apart page by page, and hold no buffers.
+ * apart page by page, and hold no buffers. Grants that are to be mapped are named by objects.
  */
 export function addressed(device) {
   const mmap = (index, count, ...rest) => {
@@ -15,9 +15,11 @@ export function addressed(device) {
     kept.set(memory.address, memory.buffer)
     return memory.address
   }
+  const map = (names) => device.map(Uint32Array.from(names.flatMap(({ domid, ref }) => [domid, ref])))
   return new Proxy(device, {
     get(_, key) {
       if (key === 'mmap') return mmap
+      if (key === 'map') return map
       const value = device[key]
       return typeof value === 'function' ? value.bind(device) : value
     },

@@ -1,5 +1,5 @@
 import { constants } from 'node:os'
-import type { CopySegment, GrantName, MapDevice } from '../../dist/src/drivers/gntdev/map-device.js'
+import type { CopySegment, MapDevice } from '../../dist/src/drivers/gntdev/map-device.js'
 import type { PageBuffer } from '../../dist/src/drivers/page-buffer.js'
 import { GrantError } from '../../dist/src/errors.js'
 
@@ -15,8 +15,8 @@ export class FakeMapDevice implements MapDevice {
   closed = false
   /** References that cannot be mapped. */
   readonly bad = new Set<number>()
-  /** What is recorded, by index in pages, and what is mapped, by address. */
-  readonly maps = new Map<number, readonly GrantName[]>()
+  /** What is recorded, pairs of domid and reference by index in pages, and what is mapped, by address. */
+  readonly maps = new Map<number, Uint32Array>()
   readonly mapped = new Map<number, number>()
   readonly #failures: [Call, string][] = []
   #index = 0
@@ -31,23 +31,30 @@ export class FakeMapDevice implements MapDevice {
     return this.log.splice(0)
   }
 
-  map(names: readonly GrantName[]): number {
-    this.#enter('map', names.map(({ ref }) => ref).join(','))
+  map(names: Uint32Array): number {
+    this.#enter('map', refsOf(names).join(','))
+    const count = names.length / 2
+    if (count > (this.max ?? count)) throw fail('EINVAL', 'map')
     const page = this.#index
-    this.#index += names.length
+    this.#index += count
     this.maps.set(page, names)
     return page * PAGE
   }
 
   mmap(index: number, count: number, writable: boolean, { address }: PageBuffer): void {
     this.#enter('mmap', index / PAGE, count, writable ? 'w' : 'r')
-    if (this.maps.get(index / PAGE)!.some(({ ref }) => this.bad.has(ref))) throw fail('EINVAL', 'mmap')
+    if (refsOf(this.maps.get(index / PAGE)!).some((ref) => this.bad.has(ref))) throw fail('EINVAL', 'mmap')
     this.mapped.set(address, count)
   }
 
   munmap(address: number, length: number): void {
     this.#enter('munmap', length / PAGE)
-    if (!this.mapped.delete(address)) throw fail('EINVAL', 'munmap')
+    // Of one mapping, or of several side by side.
+    for (let at = address; at < address + length; ) {
+      const count = this.mapped.get(at)
+      if (count === undefined || !this.mapped.delete(at)) throw fail('EINVAL', 'munmap')
+      at += count * PAGE
+    }
   }
 
   unmap(index: number, count: number): void {
@@ -76,6 +83,10 @@ export class FakeMapDevice implements MapDevice {
     const at = this.#failures.findIndex(([failing]) => failing === call)
     if (at >= 0) throw fail(this.#failures.splice(at, 1)[0]![1], call)
   }
+}
+
+function refsOf(names: Uint32Array): number[] {
+  return [...names.filter((_, i) => i % 2 === 1)]
 }
 
 function fail(code: string, call: string): GrantError {

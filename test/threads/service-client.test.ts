@@ -4,10 +4,8 @@ import type { MessagePort } from 'node:worker_threads'
 import { afterEach, describe, expect, it } from 'vitest'
 import { diedError, GrantError } from '../../src/errors.js'
 import type { DeviceThread } from '../../src/threads/device-thread.js'
-import { toEnvelope } from '../../src/threads/envelope.js'
+import { serveCalls } from '../../src/threads/service-calls.js'
 import { ServiceLine } from '../../src/threads/service-client.js'
-import { serveCalls } from '../../src/threads/service-worker.js'
-import type { Outcome } from '../../src/threads/thread-messages.js'
 
 class FakeThread extends EventEmitter {
   readonly sent: string[] = []
@@ -22,8 +20,8 @@ class FakeThread extends EventEmitter {
 }
 
 interface Methods {
-  double(n: number): Outcome<number>
-  fail(): Outcome<null>
+  double(n: number): number
+  fail(): void
 }
 
 let ends: MessagePort[] = []
@@ -41,10 +39,12 @@ function setUp({ answers = true } = {}) {
   const line = new ServiceLine<Methods>(thread as unknown as DeviceThread, 'the test service')
   const port = thread.port!
   const methods: Methods = {
-    double: (n) => ({ value: 2 * n }),
-    fail: () => ({ error: toEnvelope(new GrantError('EINVAL', 'refused', { ref: 9 })) }),
+    double: (n) => 2 * n,
+    fail: () => {
+      throw new GrantError('EINVAL', 'refused', { ref: 9 })
+    },
   }
-  if (answers) serveCalls(port, methods)
+  if (answers) serveCalls(port, { methods })
   ends.push(port)
   port.unref()
   return { thread, line, port }

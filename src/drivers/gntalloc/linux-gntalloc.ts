@@ -12,6 +12,7 @@ import { MAP_SHARED, PROT_READ, PROT_WRITE } from '../../native/libc.js'
 import { gntalloc } from '../catalogue.js'
 import { CharDevice, type ProbeAnswer, pages } from '../char-device.js'
 import { domainExists } from '../domain-probe.js'
+import { getOffset, setOffset } from '../file-offset.js'
 import { mapOver, mapZeroPages, type PageBuffer } from '../page-buffer.js'
 import { readParameter } from '../parameter.js'
 import { AllocationMap } from './allocations.js'
@@ -28,6 +29,7 @@ export class GntallocDevice implements GrantDevice {
   readonly #allocations = new AllocationMap()
   // The ioctl buffers are reused: an ALLOC of thousands of pages would otherwise make garbage on every call.
   #allocBuffer = new DataView(new ArrayBuffer(AllocGref.size))
+  #allocRefs = new Uint32Array(this.#allocBuffer.buffer, AllocGref.grefIds)
   readonly #deallocBuffer = new DataView(new ArrayBuffer(DeallocGref.size))
   readonly #notifyBuffer = new DataView(new ArrayBuffer(UnmapNotify.size))
 
@@ -39,15 +41,15 @@ export class GntallocDevice implements GrantDevice {
 
   allocate(domid: number, flags: number, count: number): Allocation {
     const buffer = this.#argument(domid, flags, count)
-    const what = `allocating ${pages(count)} for domain ${domid}`
+    const what = (): string => `allocating ${pages(count)} for domain ${domid}`
     this.#file.request(IOCTL_GNTALLOC_ALLOC_GREF, buffer, what, { domid, pages: count })
-    const index = Number(buffer.getBigUint64(AllocGref.index, true))
+    const index = getOffset(buffer, AllocGref.index)
     if (!Number.isSafeInteger(index)) {
       throw new Error(
         `${this.path} returned the file offset ${index}, beyond 2^53: close and reopen the device`,
       )
     }
-    const refs = new Uint32Array(buffer.buffer, AllocGref.grefIds, count).slice()
+    const refs = this.#allocRefs.slice(0, count)
     if (count > 0) this.#allocations.add(index, count)
     if (refs.includes(0)) {
       this.deallocate(index, count)
@@ -60,16 +62,16 @@ export class GntallocDevice implements GrantDevice {
 
   deallocate(index: number, count: number): void {
     const buffer = this.#deallocBuffer
-    buffer.setBigUint64(DeallocGref.index, BigInt(index), true)
+    setOffset(buffer, DeallocGref.index, index)
     buffer.setUint32(DeallocGref.count, count, true)
-    const what = `freeing ${pages(count)} at index ${index}`
+    const what = (): string => `freeing ${pages(count)} at index ${index}`
     this.#file.request(IOCTL_GNTALLOC_DEALLOC_GREF, buffer, what, { pages: count })
     this.#allocations.remove(index, count)
   }
 
   setUnmapNotify(index: number, action: number, port: number): void {
     const buffer = this.#notifyBuffer
-    buffer.setBigUint64(UnmapNotify.index, BigInt(index), true)
+    setOffset(buffer, UnmapNotify.index, index)
     buffer.setUint32(UnmapNotify.action, action, true)
     buffer.setUint32(UnmapNotify.eventChannelPort, port, true)
     const what = `setting unmap notification ${action} (port ${port}) at index ${index}`
@@ -87,7 +89,7 @@ export class GntallocDevice implements GrantDevice {
       flags: MAP_SHARED,
       fd: this.#file.fd,
       offset: index,
-      what: `mapping ${pages(count)} at index ${index} of ${this.path}`,
+      what: () => `mapping ${pages(count)} at index ${index} of ${this.path}`,
     })
   }
 
@@ -110,7 +112,10 @@ export class GntallocDevice implements GrantDevice {
 
   #argument(domid: number, flags: number, count: number): DataView {
     const size = Math.max(AllocGref.size, AllocGref.grefIds + 4 * count)
-    if (this.#allocBuffer.byteLength < size) this.#allocBuffer = new DataView(new ArrayBuffer(size))
+    if (this.#allocBuffer.byteLength < size) {
+      this.#allocBuffer = new DataView(new ArrayBuffer(size))
+      this.#allocRefs = new Uint32Array(this.#allocBuffer.buffer, AllocGref.grefIds)
+    }
     const buffer = this.#allocBuffer
     buffer.setUint16(AllocGref.domid, domid, true)
     buffer.setUint16(AllocGref.flags, flags, true)

@@ -6,6 +6,7 @@ import {
   GrantCopy,
 } from '../../abi.js'
 import { addressOf } from '../../native/libc.js'
+import { setOffset } from '../file-offset.js'
 import type { CopySegment, CopySide } from './map-device.js'
 
 /** The buffers of GRANT_COPY: the request and, since it only points to them, the segments. Reused from call to call. */
@@ -31,7 +32,7 @@ export class CopyRequest {
     this.#addresses.clear()
     this.#request.setUint32(GrantCopy.count, segments.length, true)
     const address = addressOf(new Uint8Array(this.#segments.buffer))
-    this.#request.setBigUint64(GrantCopy.segments, BigInt(address), true)
+    setOffset(this.#request, GrantCopy.segments, address)
     return this.#request
   }
 
@@ -45,7 +46,7 @@ export class CopyRequest {
   /** @returns whether it is a grant */
   #side(at: number, side: CopySide): boolean {
     if ('buffer' in side) {
-      this.#segments.setBigUint64(at, BigInt(this.#addressOf(side.buffer) + side.offset), true)
+      setOffset(this.#segments, at, this.#addressOf(side.buffer) + side.offset)
       return false
     }
     this.#segments.setUint32(at + ForeignPage.ref, side.ref, true)

@@ -13,10 +13,11 @@ import { systemCallError } from '../../errors.js'
 import { MAP_SHARED, PROT_READ, PROT_WRITE } from '../../native/libc.js'
 import { gntdev } from '../catalogue.js'
 import { CharDevice, type ProbeAnswer, pages } from '../char-device.js'
+import { getOffset, setOffset } from '../file-offset.js'
 import { mapOver, mapZeroPages, type PageBuffer } from '../page-buffer.js'
 import { readParameter } from '../parameter.js'
 import { CopyRequest } from './copy-request.js'
-import type { CopySegment, GrantName, MapDevice } from './map-device.js'
+import type { CopySegment, MapDevice } from './map-device.js'
 import { MapGuard } from './map-guard.js'
 
 const LIMIT_FILE = '/sys/module/xen_gntdev/parameters/limit'
@@ -29,6 +30,7 @@ export class GntdevDevice implements MapDevice {
   readonly #maps = new MapGuard()
   // The ioctl buffers are reused: mapping thousands of grants would otherwise make garbage on every call.
   #mapBuffer = new DataView(new ArrayBuffer(MapGrantRef.size))
+  #mapNames = new Uint32Array(this.#mapBuffer.buffer, MapGrantRef.refs)
   readonly #unmapBuffer = new DataView(new ArrayBuffer(UnmapGrantRef.size))
   readonly #notifyBuffer = new DataView(new ArrayBuffer(UnmapNotify.size))
   readonly #copy = new CopyRequest()
@@ -39,27 +41,27 @@ export class GntdevDevice implements MapDevice {
     this.#file = CharDevice.open(gntdev, path, (file) => this.#probe(file))
   }
 
-  map(names: readonly GrantName[]): number {
-    const count = names.length
-    const size = Math.max(MapGrantRef.size, MapGrantRef.refs + MapGrantRef.refSize * count)
-    if (this.#mapBuffer.byteLength < size) this.#mapBuffer = new DataView(new ArrayBuffer(size))
+  map(names: Uint32Array): number {
+    const count = names.length / 2
+    if (this.#mapNames.length < names.length) {
+      this.#mapBuffer = new DataView(new ArrayBuffer(MapGrantRef.refs + names.byteLength))
+      this.#mapNames = new Uint32Array(this.#mapBuffer.buffer, MapGrantRef.refs)
+    }
     const buffer = this.#mapBuffer
     buffer.setUint32(MapGrantRef.count, count, true)
-    for (const [i, { domid, ref }] of names.entries()) {
-      buffer.setUint32(MapGrantRef.refs + MapGrantRef.refSize * i, domid, true)
-      buffer.setUint32(MapGrantRef.refs + MapGrantRef.refSize * i + 4, ref, true)
-    }
-    const what = `recording ${pages(count)} to map`
+    this.#mapNames.set(names)
+    const what = (): string => `recording ${pages(count)} to map`
     this.#file.request(IOCTL_GNTDEV_MAP_GRANT_REF, buffer, what, { pages: count })
-    const index = Number(buffer.getBigUint64(MapGrantRef.index, true))
+    const index = getOffset(buffer, MapGrantRef.index)
     this.#maps.add(index, count)
     return index
   }
 
   mmap(index: number, count: number, writable: boolean, over: PageBuffer): void {
-    const what = `mapping ${pages(count)}${writable ? ' writable' : ''} at index ${index} of ${this.path}`
+    const what = (): string =>
+      `mapping ${pages(count)}${writable ? ' writable' : ''} at index ${index} of ${this.path}`
     const refusal = this.#maps.refusal(index)
-    if (refusal !== undefined) throw systemCallError(EINVAL, 'mmap', `${what}: ${refusal}`)
+    if (refusal !== undefined) throw systemCallError(EINVAL, 'mmap', `${what()}: ${refusal}`)
     try {
       mapOver(over, {
         length: count * PAGE_SIZE,
@@ -80,16 +82,16 @@ export class GntdevDevice implements MapDevice {
 
   unmap(index: number, count: number): void {
     const buffer = this.#unmapBuffer
-    buffer.setBigUint64(UnmapGrantRef.index, BigInt(index), true)
+    setOffset(buffer, UnmapGrantRef.index, index)
     buffer.setUint32(UnmapGrantRef.count, count, true)
-    const what = `forgetting the map of ${pages(count)} at index ${index}`
+    const what = (): string => `forgetting the map of ${pages(count)} at index ${index}`
     this.#file.request(IOCTL_GNTDEV_UNMAP_GRANT_REF, buffer, what, { pages: count })
     this.#maps.forget(index)
   }
 
   setUnmapNotify(index: number, action: number, port: number): void {
     const buffer = this.#notifyBuffer
-    buffer.setBigUint64(UnmapNotify.index, BigInt(index), true)
+    setOffset(buffer, UnmapNotify.index, index)
     buffer.setUint32(UnmapNotify.action, action, true)
     buffer.setUint32(UnmapNotify.eventChannelPort, port, true)
     const what = `setting unmap notification ${action} (port ${port}) at index ${index}`

@@ -1,11 +1,5 @@
 import type { PageBuffer } from '../page-buffer.js'
 
-/** One grant of some domain, as a mapper names it. */
-export interface GrantName {
-  domid: number
-  ref: number
-}
-
 /** A place in a granted page, or in memory of this process that cannot go away while it is referenced. */
 export type CopySide =
   | { domid: number; ref: number; offset: number }
@@ -28,10 +22,11 @@ export interface MapDevice {
 
   /**
    * MAP_GRANT_REF: records grants, at least one. Nothing is checked against Xen before mmap.
+   * @param names of each grant the domid and the reference, as in `struct ioctl_gntdev_grant_ref`
    * @returns the index, a byte offset in the device file. 0 is valid; an index is used again after its `unmap`
    * @throws GrantError EINVAL (none, or above the driver's limit per call), ENOMEM
    */
-  map(names: readonly GrantName[]): number
+  map(names: Uint32Array): number
 
   /**
    * Maps the memory of exactly one earlier `map`, all of it or nothing. Once ever: a failed mmap uses the map up too, and

@@ -36,6 +36,7 @@ export class Admission {
 
   /** Considers the requests that wait, then the new ones. */
   admit(fresh: ShareRequest[]): void {
+    if (fresh.length === 0 && this.#waiting.length === 0) return
     const candidates = [...this.#waiting, ...fresh]
     const admitted: ShareRequest[] = []
     const waiting = new Set<ShareRequest>()

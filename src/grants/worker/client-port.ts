@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers'
 import { MessagePort } from 'node:worker_threads'
 import * as Comlink from 'comlink'
-import { outcome } from '../../threads/service-worker.js'
+import { outcome } from '../../threads/service-calls.js'
 import {
   type DeviceCalls,
   MAX_BATCH,

@@ -115,6 +115,7 @@ export class Leases {
 
   /** Tries again what failed when its client's line had closed. That has been reported, what fails again is not. */
   retryOrphans(): void {
+    if (this.#orphans.size === 0) return
     const orphans = this.#orphans
     this.#orphans = new Set()
     for (const record of orphans) {

@@ -94,11 +94,12 @@ export class Releasing {
    * Bounded in time too, since one call of the device may take as long as scrubbing many pages.
    */
   flush({ steps, milliseconds }: FlushBounds = NO_BOUNDS): void {
+    if (!this.pending) return
     const until = performance.now() + milliseconds
-    for (let step = 0; step < steps && this.pending; step++) {
+    for (let step = 0; step < steps; step++) {
       this.#releaseSmall()
       this.#stepOfLarge()
-      if (performance.now() >= until) return
+      if (!this.pending || performance.now() >= until) return
     }
   }
 
@@ -182,6 +183,10 @@ function bytesOf(run: readonly Staged[]): number {
 
 /** Those that lie next to each other, by address or by index. */
 function* runs(staged: Staged[], place: (record: GrantRecord) => number): Generator<Staged[]> {
+  if (staged.length === 1) {
+    yield staged
+    return
+  }
   const sorted = staged.toSorted((x, y) => place(x.record) - place(y.record))
   let from = 0
   for (let i = 1; i <= sorted.length; i++) {

@@ -38,6 +38,10 @@ export class Sharing {
   /** Answers every request that gets its pages. The others are left to `failed`. */
   share(requests: ShareRequest[], failed: Failed): void {
     this.retryStrays()
+    if (requests.length === 1) {
+      this.#single(requests[0]!, failed)
+      return
+    }
     for (const group of groups(requests)) {
       if (group.length === 1) {
         this.#single(group[0]!, failed)
@@ -155,6 +159,7 @@ export class Sharing {
   }
 
   retryStrays(): void {
+    if (this.#strays.length === 0) return
     const strays = this.#strays
     this.#strays = []
     for (const run of strays) {

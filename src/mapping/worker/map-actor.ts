@@ -1,12 +1,15 @@
 import { PAGE_SIZE, UNMAP_NOTIFY_CLEAR_BYTE, UNMAP_NOTIFY_SEND_EVENT } from '../../abi.js'
-import type { CopySegment, GrantName, MapDevice } from '../../drivers/gntdev/map-device.js'
+import type { CopySegment, MapDevice } from '../../drivers/gntdev/map-device.js'
 import { createPageBuffer, type PageBuffer } from '../../drivers/page-buffer.js'
 import { GrantError } from '../../errors.js'
 import { dropped } from '../../memory/dropped.js'
+import { Lingering } from '../../memory/lingering.js'
 import { StatusByte } from '../../pages/peer-status.js'
-import type { MapAnswer, MapRequest } from '../map-messages.js'
+import type { MapRequest } from '../map-message.js'
+import type { MapAnswer } from '../map-messages.js'
 import { cannotMap } from './bad-reference.js'
 import { Mapping } from './mapping.js'
+import { unmapTogether } from './unmap-together.js'
 
 interface MapRecord {
   data: Mapping
@@ -19,6 +22,7 @@ export class MapActor {
   readonly #records = new Map<number, MapRecord>()
   /** Mappings that no caller got, and that could not be unmapped at once. */
   #strays: Mapping[] = []
+  readonly #lingering = new Lingering()
   #nextId = 1
 
   constructor(device: MapDevice) {
@@ -30,13 +34,13 @@ export class MapActor {
     const undo: (() => void)[] = []
     try {
       const watched = status && this.#mapStatus(status, undo)
-      const data = this.#mapData(pairs(names), writable, watched?.memory.address)
+      const data = this.#mapData(names, writable, watched?.memory.address)
       undo.push(() => this.#discard(data))
       if (notify) data.setUnmapNotify(notify.offset, notify.action, notify.port)
       if (status && watched) this.#announce(watched, status)
       const id = this.#nextId++
       this.#records.set(id, { data, status: watched })
-      return { id, buffer: data.memory.buffer, status: watched?.memory.buffer }
+      return watched ? [id, data.memory.buffer, watched.memory.buffer] : [id, data.memory.buffer]
     } catch (error) {
       for (const step of undo.reverse()) step()
       throw error
@@ -44,16 +48,16 @@ export class MapActor {
   }
 
   /** @param below of the status page: a dying process is unmapped from low to high addresses, and the data has to go first */
-  #mapData(names: GrantName[], writable: boolean, below = Number.POSITIVE_INFINITY): Mapping {
+  #mapData(names: Uint32Array, writable: boolean, below = Number.POSITIVE_INFINITY): Mapping {
     try {
-      return this.#mmap(names, writable, createBelow(below, names.length))
+      return this.#mmap(names, writable, createBelow(below, names.length / 2))
     } catch (error) {
       throw cannotMap(this.#device.path, names, writable, error, (some) => this.#mappable(some, writable))
     }
   }
 
   #mapStatus({ domid, ref }: NonNullable<MapRequest['status']>, undo: (() => void)[]): Mapping {
-    const mapping = this.#mmap([{ domid, ref }], true)
+    const mapping = this.#mmap(Uint32Array.of(domid, ref), true)
     undo.push(() => this.#discard(mapping))
     return mapping
   }
@@ -67,19 +71,19 @@ export class MapActor {
     Atomics.store(view, offset + StatusByte.seen, 1)
   }
 
-  #mmap(names: GrantName[], writable: boolean, memory = createPageBuffer(names.length)): Mapping {
+  #mmap(names: Uint32Array, writable: boolean, memory = createPageBuffer(names.length / 2)): Mapping {
     const mapping = new Mapping(this.#device, memory)
     try {
       mapping.map(names, writable)
       return mapping
     } catch (error) {
       this.#discard(mapping)
-      dropped(names.length * PAGE_SIZE)
+      dropped((names.length / 2) * PAGE_SIZE)
       throw error
     }
   }
 
-  #mappable(names: GrantName[], writable: boolean): boolean {
+  #mappable(names: Uint32Array, writable: boolean): boolean {
     try {
       this.#discard(this.#mmap(names, writable))
       return true
@@ -113,10 +117,24 @@ export class MapActor {
     // After the data: this is what tells the granter that all of it is gone.
     status?.release()
     this.#records.delete(id)
+    this.#lingering.keep(data.memory.buffer)
+  }
+
+  /** Ahead of an {@link unmap} of each: what lies side by side is unmapped together, as far as it can be. */
+  unmapMemory(ids: ReadonlySet<number>): void {
+    const mappings: Mapping[] = []
+    for (const id of ids) {
+      const record = this.#records.get(id)
+      if (record) mappings.push(record.data)
+    }
+    unmapTogether(this.#device, mappings)
   }
 
   setUnmapNotify(id: number, offset: number, action: number, port: number): void {
-    this.#get(id).data.setUnmapNotify(offset, action, port)
+    const { data } = this.#get(id)
+    if (offset >= data.byteLength)
+      throw new GrantError('ERR_GRANTS_PROTOCOL', `byte ${offset} is outside mapping ${id}`)
+    data.setUnmapNotify(offset, action, port)
   }
 
   copy(segments: CopySegment[]): Int16Array {
@@ -160,10 +178,3 @@ function createBelow(limit: number, pages: number): PageBuffer {
 }
 
 const TRIES = 64
-
-function pairs(names: Uint32Array): GrantName[] {
-  return Array.from({ length: names.length / 2 }, (_, i) => ({
-    domid: names[2 * i]!,
-    ref: names[2 * i + 1]!,
-  }))
-}

@@ -1,6 +1,7 @@
 import { PAGE_SIZE } from '../../abi.js'
-import type { GrantName, MapDevice } from '../../drivers/gntdev/map-device.js'
+import type { MapDevice } from '../../drivers/gntdev/map-device.js'
 import type { PageBuffer } from '../../drivers/page-buffer.js'
+import { GrantError } from '../../errors.js'
 import { dropped } from '../../memory/dropped.js'
 
 /** What one map of the device records at most: its parameter `limit`, where that cannot be read. */
@@ -29,18 +30,49 @@ export class Mapping {
     this.memory = memory
   }
 
-  /** Once. From low to high addresses. @throws GrantError; then what has been mapped is to be {@link release}d */
-  map(names: readonly GrantName[], writable: boolean): void {
-    const limit = Math.max(1, this.#device.limit() ?? DEFAULT_LIMIT)
+  /**
+   * Once. From low to high addresses.
+   * @param names pairs of domid and reference
+   * @throws GrantError; then what has been mapped is to be {@link release}d
+   */
+  map(names: Uint32Array, writable: boolean): void {
+    const count = names.length / 2
+    try {
+      this.#mapInParts(names, count, writable)
+    } catch (error) {
+      // The limit is looked at only when the driver has refused: to read it takes as long as to map.
+      if (this.#pieces.length > 0 || !isRefusal(error)) throw error
+      const limit = Math.max(1, this.#device.limit() ?? DEFAULT_LIMIT)
+      if (count <= limit) throw error
+      this.#mapInParts(names, limit, writable)
+    }
+  }
+
+  #mapInParts(names: Uint32Array, most: number, writable: boolean): void {
     const { buffer, address } = this.memory
-    for (let first = 0; first < names.length; first += limit) {
-      const some = names.length <= limit ? names : names.slice(first, first + limit)
-      const count = some.length
+    for (let first = 0; first < names.length / 2; first += most) {
+      const some = names.subarray(2 * first, 2 * (first + most))
+      const count = some.length / 2
       const piece = { index: this.#device.map(some), first, count, mapped: false, known: true }
       this.#pieces.push(piece)
       this.#device.mmap(piece.index, count, writable, { buffer, address: address + first * PAGE_SIZE })
       piece.mapped = true
     }
+  }
+
+  /** All of it is one piece of memory that is mapped: see {@link unmapTogether}. */
+  get whole(): boolean {
+    return this.#pieces.length === 1 && this.#pieces[0]!.mapped
+  }
+
+  get byteLength(): number {
+    return this.memory.buffer.byteLength
+  }
+
+  /** Zero pages are in the place of a mapping that was {@link whole}. */
+  unmapped(): void {
+    this.#pieces[0]!.mapped = false
+    dropped(this.byteLength)
   }
 
   /** A step that fails leaves the rest as it is, and can be tried again from there. @throws GrantError */
@@ -62,4 +94,9 @@ export class Mapping {
     const piece = this.#pieces.find(({ first, count }) => page < first + count)!
     this.#device.setUnmapNotify(piece.index + offset - piece.first * PAGE_SIZE, action, port)
   }
+}
+
+/** As MAP_GRANT_REF does when it is asked for too many. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof GrantError && error.code === 'EINVAL' && error.syscall === 'ioctl'
 }

@@ -1,4 +1,4 @@
-import type { CopySegment, GrantName, MapDevice } from '../../drivers/gntdev/map-device.js'
+import type { CopySegment, MapDevice } from '../../drivers/gntdev/map-device.js'
 import type { PageBuffer } from '../../drivers/page-buffer.js'
 import { MAX_GRANTS_PER_MAP } from '../kernel/gntdev.js'
 import { decodeCopied, encodeCopy } from '../wire/copy-message.js'
@@ -23,11 +23,9 @@ class SimulatedGntdev implements MapDevice {
     this.#mappings = new LocalMappings(this.#file, 'gntdev')
   }
 
-  map(names: readonly GrantName[]): number {
+  map(names: Uint32Array): number {
     const file = this.#file.enter('ioctl')
-    const pairs = new Uint32Array(names.length * 2)
-    for (const [i, { domid, ref }] of names.entries()) pairs.set([domid, ref], i * 2)
-    return this.#file.connection.request('gntdev.map', [file], pairs).index
+    return this.#file.connection.request('gntdev.map', [file], names).index
   }
 
   mmap(index: number, count: number, writable: boolean, over: PageBuffer): void {

@@ -1,7 +1,8 @@
 // Grants that one map of the device does not hold are mapped in several, side by side.
 import { describe, expect, it } from 'vitest'
 import { PAGE_SIZE } from '../../../src/abi.js'
-import type { GrantName, MapDevice } from '../../../src/drivers/gntdev/map-device.js'
+import type { MapDevice } from '../../../src/drivers/gntdev/map-device.js'
+import { GrantError } from '../../../src/errors.js'
 import { Mapping } from '../../../src/mapping/worker/mapping.js'
 
 const ADDRESS = 0x10_0000
@@ -11,6 +12,8 @@ class NotingDevice implements MapDevice {
   readonly path = '/dev/noting'
   readonly log: string[] = []
   failing: string | undefined
+  /** How often for its limit. */
+  asked = 0
   #next = 0
 
   constructor(readonly max: number | undefined) {}
@@ -23,11 +26,14 @@ class NotingDevice implements MapDevice {
     this.log.push(call)
   }
 
-  map(names: readonly GrantName[]): number {
-    this.#note(`map ${names.map(({ ref }) => ref).join(' ')}`)
+  map(names: Uint32Array): number {
+    const count = names.length / 2
+    if (count > (this.max ?? 65_536))
+      throw new GrantError('EINVAL', `${count} are too many`, { syscall: 'ioctl' })
+    this.#note(`map ${names.filter((_, i) => i % 2 === 1).join(' ')}`)
     // An index of a real device is a place in the file, too.
     const index = this.#next
-    this.#next += names.length * PAGE_SIZE * 10
+    this.#next += count * PAGE_SIZE * 10
     return index
   }
 
@@ -52,14 +58,15 @@ class NotingDevice implements MapDevice {
   }
 
   limit(): number | undefined {
+    this.asked++
     return this.max
   }
 
   close(): void {}
 }
 
-const names = (count: number): GrantName[] =>
-  Array.from({ length: count }, (_, i) => ({ domid: 7, ref: i + 1 }))
+const names = (count: number): Uint32Array =>
+  Uint32Array.from(Array.from({ length: count }, (_, i) => [7, i + 1]).flat())
 
 function mapping(device: MapDevice): Mapping {
   return new Mapping(device, { buffer: new SharedArrayBuffer(0), address: ADDRESS })
@@ -70,6 +77,7 @@ describe('a mapping', () => {
     const device = new NotingDevice(4)
     mapping(device).map(names(4), false)
     expect(device.log).toEqual(['map 1 2 3 4', 'mmap 0 4 false at page 0'])
+    expect(device.asked, 'the limit is looked at when it is needed').toBe(0)
   })
 
   it('of more is several, from low to high addresses, and is unmapped as such', () => {
@@ -98,6 +106,24 @@ describe('a mapping', () => {
     const device = new NotingDevice(undefined)
     mapping(device).map(names(100), false)
     expect(device.log).toHaveLength(2)
+  })
+
+  it('is several where the limit cannot be read, and is the usual one', () => {
+    const device = new NotingDevice(undefined)
+    mapping(device).map(names(65_537), false)
+    expect(device.log.filter((call) => call.startsWith('mmap'))).toEqual([
+      'mmap 0 65536 false at page 0',
+      'mmap 655360 1 false at page 65536',
+    ])
+  })
+
+  it('that is refused for another reason than its size is not tried again', () => {
+    const device = new NotingDevice(4)
+    device.map = () => {
+      throw new GrantError('EINVAL', 'refused', { syscall: 'ioctl' })
+    }
+    expect(() => mapping(device).map(names(4), false)).toThrow('refused')
+    expect(device.log).toEqual([])
   })
 
   it('sends a notification to the map that holds the byte', () => {

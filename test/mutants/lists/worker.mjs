@@ -313,8 +313,8 @@ export default [
   },
   {
     file: 'src/grants/worker/releasing.ts',
-    find: 'if (performance.now() >= until) return',
-    replace: '',
+    find: 'if (!this.pending || performance.now() >= until) return',
+    replace: 'if (!this.pending) return',
     tests: scrubbing,
     breaks: 'a slow device holds up all clients while something large is given back',
   },
