@@ -104,7 +104,7 @@ function zeroPages(address: number, length: number, flags: number): MmapRequest 
  * zeros from that moment on, and write to memory that is never read.
  *
  * @param address in one buffer, or the first of several that lie side by side
- * @throws GrantError ENOMEM, with nothing changed
+ * @throws GrantError, and can be tried again: the memory is still mapped, or belongs to nothing yet (see {@link holes})
  */
 export function mapZeroPages(address: number, length: number): void {
   if (strictOvercommit()) {
@@ -119,15 +119,30 @@ export function mapZeroPages(address: number, length: number): void {
     }
     return
   }
-  try {
-    mmap(zeroPages(address, length, MAP_FIXED))
-  } catch (error) {
-    if (!(error instanceof GrantError && error.code === 'ENOMEM')) throw error
+  if (!holes.has(address)) {
+    try {
+      mmap(zeroPages(address, length, MAP_FIXED))
+      return
+    } catch (error) {
+      if (!(error instanceof GrantError && error.code === 'ENOMEM')) throw error
+    }
     // As many mappings as the process may have (vm.max_map_count): the kernel adds none, not even in the place of
     // another. Taking one away is still allowed, and makes room.
     munmap(address, length)
-    mmap(zeroPages(address, length, MAP_FIXED_NOREPLACE))
+    for (const page of pagesOf(address, length)) holes.add(page)
   }
+  mmap(zeroPages(address, length, MAP_FIXED_NOREPLACE))
+  if (holes.size > 0) for (const page of pagesOf(address, length)) holes.delete(page)
+}
+
+/**
+ * Pages of buffers where nothing is mapped: another thread was quicker to use the room that was made. What is there by the next
+ * time may be another thread's, so it is not replaced any more.
+ */
+const holes = new Set<number>()
+
+function* pagesOf(address: number, length: number): Generator<number> {
+  for (let page = address; page < address + length; page += PAGE_SIZE) yield page
 }
 
 /** The same for all of a buffer that a thread which has died had mapped something over. @throws GrantError */
