@@ -22,6 +22,8 @@ const common = {
   setupFiles: ['test/setup/coverage.ts'],
   testTimeout: 30_000,
   hookTimeout: 30_000,
+  // What is polled for comes when it can: on a busy machine a thread takes more than a second to start.
+  expect: { poll: { timeout: 20_000 } },
   server: { deps: { external: [/\/dist\//] } },
 }
 

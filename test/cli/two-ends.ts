@@ -48,5 +48,5 @@ export function run(xen: { path: string }, domid: number, ...args: string[]): Ru
 /** Programs that were killed have nothing left: their connections end a little after them. */
 export async function nothingLeft(xen: SimulatedXen): Promise<void> {
   const { tableUsed, deferred, ...rest } = ZERO
-  await expect.poll(() => xen.counters(), { timeout: 20_000 }).toMatchObject(rest)
+  await expect.poll(() => xen.counters()).toMatchObject(rest)
 }
