@@ -45,7 +45,8 @@ async function granting(flight, collecting) {
     const grants = await all(flight, () => server.share({ domid: 0, pages: 1, writable: true }))
     await Promise.all(grants.map((grant) => grant.unshare()))
   }
-  return { round, close: () => server.close(), program: ['share_rate', [1, flight, 0]] }
+  const most = MOST_GARBAGE
+  return { round, close: () => server.close(), program: ['share_rate', [1, flight, 0]], most }
 }
 
 /** Maps grants of its own, and unmaps them. */
@@ -67,7 +68,7 @@ async function mapping(flight, collecting) {
 async function breakdown(what, flight, rounds) {
   const before = threads()
   const inWorker = new Float64Array(new SharedArrayBuffer(8))
-  const { round, close, program } = await what(flight, inWorker.buffer)
+  const { round, close, program, most } = await what(flight, inWorker.buffer)
   for (let left = 12_800; left > 0; left -= flight) await round()
   // The busiest of the threads that are new.
   const [worker] = [...since(before)]
@@ -115,9 +116,7 @@ async function breakdown(what, flight, rounds) {
       row(
         "garbage collection, part of the client's thread",
         { part: summary([collecting / client.ran]) },
-        {
-          most: MOST_GARBAGE,
-        },
+        most && { most },
       ),
     ],
   }

@@ -41,7 +41,7 @@ export class Mapping {
       this.#mapInParts(names, count, writable)
     } catch (error) {
       // The limit is looked at only when the driver has refused: to read it takes as long as to map.
-      if (this.#pieces.length > 0 || !isRefusal(error)) throw error
+      if (!isRefusal(error)) throw error
       const limit = Math.max(1, this.#device.limit() ?? DEFAULT_LIMIT)
       if (count <= limit) throw error
       this.#mapInParts(names, limit, writable)
@@ -96,7 +96,7 @@ export class Mapping {
   }
 }
 
-/** As MAP_GRANT_REF does when it is asked for too many. */
+/** As MAP_GRANT_REF does when it is asked for too many: then nothing has been recorded. */
 function isRefusal(error: unknown): boolean {
   return error instanceof GrantError && error.code === 'EINVAL' && error.syscall === 'ioctl'
 }

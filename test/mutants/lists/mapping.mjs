@@ -187,10 +187,10 @@ export default [
   },
   {
     file: 'src/mapping/worker/mapping.ts',
-    find: 'if (this.#pieces.length > 0 || !isRefusal(error)) throw error',
-    replace: 'if (!isRefusal(error)) throw error',
+    find: 'if (count <= limit) throw error',
+    replace: '',
     tests: ['test/mapping/worker/mapping.test.ts'],
-    breaks: 'a mapping that fails in the middle is begun anew',
+    breaks: 'a mapping that is refused for what it is, and not for its size, is tried once more',
   },
   {
     file: 'src/mapping/worker/map-actor.ts',
