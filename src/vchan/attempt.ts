@@ -134,10 +134,21 @@ export class Attempt {
 
   /** Whether this is the page that the keys mean, and what it says. */
   async #inspect(keys: Keys, page: Uint8Array): Promise<Layout> {
-    const { domid, maxOrder } = this.#options
-    const path = this.#meeting.base
     // Without a nonce the keys were read one by one, and a server may have been replaced meanwhile.
     if (keys.nonce === undefined) await this.#mustStand(keys)
+    try {
+      return this.#readPage(keys, page)
+    } catch (error) {
+      // Port and reference may be another connection's by now, and this one of its rings: keys go before what they name is given back.
+      if (!(error instanceof NotYet)) await this.#mustStand(keys)
+      throw error
+    }
+  }
+
+  /** @throws NotYet; GrantError ERR_GRANTS_PROTOCOL: it is no page of a server */
+  #readPage(keys: Keys, page: Uint8Array): Layout {
+    const { domid, maxOrder } = this.#options
+    const path = this.#meeting.base
     const live = Atomics.load(page, Page.serverLive)
     if (live === Live.gone) throw new NotYet('the server has closed it')
     if (live !== Live.connected) {

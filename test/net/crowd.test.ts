@@ -23,8 +23,11 @@ const LISTENER = 3
 const world = useXen({ limit: 100_000, tableCapacity: 200_000, freePerIteration: 1000 })
 const crowd = fileURLToPath(new URL('../fixtures/service-crowd.mjs', import.meta.url))
 const children = new Set<ChildProcess>()
+let listener: Xen | undefined
 afterEach(async () => {
   for (const child of children) child.kill('SIGKILL')
+  // Open still when something has failed.
+  await listener?.close()
   while ((await world.xen.counters()).sessions > 0) await new Promise((resolve) => setImmediate(resolve))
 })
 
@@ -34,6 +37,7 @@ it('nobody hears what another has said, those that live are served, nothing is l
   const seed = seedOf(process.env)
   console.log(`XEN_GRANTS_SEED=${seed}`)
   const xen = await Xen.open({ on: world.xen.domain(LISTENER) })
+  listener = xen
   const domids = Array.from({ length: DOMAINS }, (_, i) => 10 + i)
   const service = await listen(xen, { name: 'crowd', domids, window: 4096 }, (socket) => {
     socket.on('error', () => {}).pipe(socket)

@@ -40,6 +40,18 @@ function serve(signal?: AbortSignal): Promise<Vchan> {
   })
 }
 
+/** The client's domain, with one part of it replaced. */
+function clientWith(part: Partial<DomainParts>): DomainParts {
+  const { client } = ends
+  return {
+    grants: () => client.grants(),
+    mapper: () => client.mapper(),
+    events: () => client.events(),
+    store: () => client.store(),
+    ...part,
+  }
+}
+
 async function text(stream: Vchan, bytes: number): Promise<string> {
   let all = ''
   stream.on('data', (chunk) => {
@@ -507,16 +519,37 @@ describe('a client whose server', () => {
         return typeof value === 'function' ? value.bind(store) : value
       },
     })
-    const { client } = ends
-    const parts: DomainParts = {
-      grants: () => client.grants(),
-      mapper: () => client.mapper(),
-      events: () => client.events(),
-      store: async () => slow,
-    }
-    ends.keep(await Vchan.connect(parts, { domid: SERVER, path: PATH }))
+    ends.keep(await Vchan.connect(clientWith({ store: async () => slow }), { domid: SERVER, path: PATH }))
     expect(replaced).toBe(true)
     expect(servers.map(({ page }) => page[Page.clientLive])).toEqual([Live.waiting, Live.connected])
+  })
+
+  it.each([
+    ['is of no server', () => {}],
+    ['looks like one of a server', (page: Uint8Array) => (page[Page.serverLive] = Live.connected)],
+  ])('is replaced once its keys have been read, and its page is a ring now that %s', async (_, disguise) => {
+    const ids = ['ab', 'cd'].map((byte) => byte.repeat(16))
+    const changes = [
+      (page: Uint8Array) => void disguise(page.fill(0x32)),
+      (page: Uint8Array) => page.set(Buffer.from(ids[1]!, 'hex'), placeOfNonce({ left: 12, right: 12 })!),
+    ]
+    const servers = [await offered({ change: changes[0]! }), await offered({ change: changes[1]! })]
+    const publish = (i: number) =>
+      writeKeys(ends.server, {
+        'ring-ref': String(servers[i]!.ref),
+        'event-channel': String(servers[i]!.channel.port),
+        id: ids[i]!,
+      })
+    await publish(0)
+    let replaced = false
+    const mapper = async () => {
+      if (!replaced) await publish(1)
+      replaced = true
+      return ends.client.mapper()
+    }
+    ends.keep(await Vchan.connect(clientWith({ mapper }), { domid: SERVER, path: PATH }))
+    expect(replaced).toBe(true)
+    expect(servers[1]!.page[Page.clientLive]).toBe(Live.connected)
   })
 })
 

@@ -1,4 +1,5 @@
-// How the end of a domain is noticed.
+// How the end of a domain is noticed, and a server that has been replaced.
+const hostile = ['test/vchan/hostile.test.ts']
 const sign = ['test/vchan/sign.test.ts']
 const owner = ['test/vchan/owner.test.ts']
 const presence = ['test/vchan/presence.test.ts']
@@ -68,5 +69,13 @@ export default [
     replace: '',
     tests: vigil,
     breaks: 'domain 0 serves no domain that is just being created',
+  },
+  {
+    file: 'src/vchan/attempt.ts',
+    find: 'if (!(error instanceof NotYet)) await this.#mustStand(keys)',
+    replace: '',
+    tests: hostile,
+    breaks:
+      'a client fails whose keys are old and lead to a page that is a ring of another connection by now',
   },
 ]
