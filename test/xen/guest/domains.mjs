@@ -120,8 +120,8 @@ export class Guest {
   }
 
   /**
-   * The last command of a guest, which does not end. Until it does the guest looks for no other one: each look takes some millions of
-   * instructions, ten a second, which would be measured with what is.
+   * The last command of a guest, which does not end. Until it does the guest looks for no other one, ten times a second,
+   * which would be measured with what is.
    */
   give(text) {
     command('xenstore-write', '-R', this.#path('command'), `${++this.#number} ${text}`)
