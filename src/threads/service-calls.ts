@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads'
+import { runs } from '../runs.js'
 import { toEnvelope } from './envelope.js'
 import { Answered, type Outcome } from './thread-messages.js'
 
@@ -41,7 +42,7 @@ export function serveCalls(port: MessagePort, { methods, together = {} }: Omit<S
       return
     }
     const answers: unknown[] = []
-    for (const run of runs(calls)) {
+    for (const run of runs(calls, (previous, next) => previous.method === next.method)) {
       const outcomes = carryOut(run[0]!.method, run)
       for (const [i, one] of outcomes.entries())
         if ('error' in one) answers.push(run[i]!.id, Answered.failed, one.error)
@@ -65,16 +66,6 @@ function decode(message: unknown): Call[] | undefined {
     at = end
   }
   return calls
-}
-
-/** Calls of one method that follow each other. */
-function* runs(calls: readonly Call[]): Generator<readonly Call[]> {
-  let from = 0
-  for (let i = 1; i <= calls.length; i++) {
-    if (i < calls.length && calls[i]!.method === calls[from]!.method) continue
-    yield calls.slice(from, i)
-    from = i
-  }
 }
 
 /** Errors travel as data: a message keeps neither their class nor their fields. */

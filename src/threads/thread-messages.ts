@@ -25,7 +25,7 @@ export type Outcome<T> = { value: T } | { error: ErrorEnvelope }
 
 /** From the thread that started a service to it, over the worker's own port. */
 export type ServiceControl =
-  /** `port` is for {@link ServiceCall}s. */
+  /** `port` is for {@link ServiceCalls}. */
   { type: 'serve'; port: MessagePort } | { type: 'close' }
 
 /**

@@ -40,6 +40,7 @@ export const ROWS = [
     'errors.ts',
     'inspect.ts',
     'private-folder.ts',
+    'runs.ts',
     'semaphore.ts',
     'unmap-notify.ts',
   ],

@@ -4,6 +4,7 @@ import type { GrantDevice } from '../../drivers/gntalloc/grant-device.js'
 import { zero } from '../../memory/copy-bytes.js'
 import { dropped } from '../../memory/dropped.js'
 import { Lingering } from '../../memory/lingering.js'
+import { sideBySide } from '../../runs.js'
 import type { GrantRecord } from './grant-records.js'
 import { LARGE, LargeRelease } from './large-release.js'
 
@@ -135,13 +136,13 @@ export class Releasing {
   #release(staged: Staged[]): void {
     for (const { record } of staged) record.staged = false
     const mapped = staged.filter(({ record }) => record.mapped)
-    for (const run of runs(mapped, ({ memory }) => memory.address)) this.#unmap(run)
+    for (const run of sideBySide(mapped, ({ record }) => record.memory.address, bytesOf)) this.#unmap(run)
     const unmapped = staged.filter(({ record }) => !record.mapped)
-    for (const run of runs(unmapped, ({ index }) => index)) this.#deallocate(run)
+    for (const run of sideBySide(unmapped, ({ record }) => record.index, bytesOf)) this.#deallocate(run)
   }
 
-  #unmap(run: Staged[]): void {
-    const length = bytesOf(run)
+  #unmap(run: readonly Staged[]): void {
+    const length = bytesOfAll(run)
     try {
       this.#device.munmap(run[0]!.record.memory.address, length)
     } catch (error) {
@@ -152,9 +153,9 @@ export class Releasing {
     dropped(length)
   }
 
-  #deallocate(run: Staged[]): void {
+  #deallocate(run: readonly Staged[]): void {
     try {
-      this.#device.deallocate(run[0]!.record.index, bytesOf(run) / PAGE_SIZE)
+      this.#device.deallocate(run[0]!.record.index, bytesOfAll(run) / PAGE_SIZE)
     } catch (error) {
       this.#oneByOne(run, error, (one) => this.#deallocate(one))
       return
@@ -166,7 +167,7 @@ export class Releasing {
   }
 
   /** No request may fail that would have succeeded alone. */
-  #oneByOne(run: Staged[], error: unknown, step: (one: Staged[]) => void): void {
+  #oneByOne(run: readonly Staged[], error: unknown, step: (one: readonly Staged[]) => void): void {
     if (run.length === 1) for (const tell of run[0]!.done) tell(error)
     else for (const one of run) step([one])
   }
@@ -177,23 +178,10 @@ function scrub({ mapped, memory, pages }: GrantRecord): void {
   if (mapped) zero(new Uint8Array(memory.buffer, 0, pages * PAGE_SIZE))
 }
 
-function bytesOf(run: readonly Staged[]): number {
-  return run.reduce((sum, { record }) => sum + record.pages, 0) * PAGE_SIZE
+function bytesOf({ record }: Staged): number {
+  return record.pages * PAGE_SIZE
 }
 
-/** Those that lie next to each other, by address or by index. */
-function* runs(staged: Staged[], place: (record: GrantRecord) => number): Generator<Staged[]> {
-  if (staged.length === 1) {
-    yield staged
-    return
-  }
-  const sorted = staged.toSorted((x, y) => place(x.record) - place(y.record))
-  let from = 0
-  for (let i = 1; i <= sorted.length; i++) {
-    const { record: previous } = sorted[i - 1]!
-    const end = place(previous) + previous.pages * PAGE_SIZE
-    if (i < sorted.length && place(sorted[i]!.record) === end) continue
-    yield sorted.slice(from, i)
-    from = i
-  }
+function bytesOfAll(run: readonly Staged[]): number {
+  return run.reduce((sum, one) => sum + bytesOf(one), 0)
 }

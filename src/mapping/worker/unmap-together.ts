@@ -1,4 +1,5 @@
 import type { MapDevice } from '../../drivers/gntdev/map-device.js'
+import { sideBySide } from '../../runs.js'
 import type { Mapping } from './mapping.js'
 
 /**
@@ -6,16 +7,13 @@ import type { Mapping } from './mapping.js'
  * threads run on. What it cannot unmap is left as it is, for each mapping to be tried, and to fail, by itself.
  */
 export function unmapTogether(device: MapDevice, mappings: readonly Mapping[]): void {
-  const sorted = mappings
-    .filter((mapping) => mapping.whole)
-    .toSorted((one, other) => one.memory.address - other.memory.address)
-  let from = 0
-  for (let i = 1; i <= sorted.length; i++) {
-    const { memory, byteLength } = sorted[i - 1]!
-    if (i < sorted.length && sorted[i]!.memory.address === memory.address + byteLength) continue
-    if (i - from > 1) unmapRun(device, sorted.slice(from, i))
-    from = i
-  }
+  const whole = mappings.filter((mapping) => mapping.whole)
+  const neighbours = sideBySide(
+    whole,
+    ({ memory }) => memory.address,
+    ({ byteLength }) => byteLength,
+  )
+  for (const run of neighbours) if (run.length > 1) unmapRun(device, run)
 }
 
 function unmapRun(device: MapDevice, run: readonly Mapping[]): void {

@@ -172,9 +172,9 @@ export default [
     breaks: 'reference 0 is asked for',
   },
   {
-    file: 'src/mapping/worker/unmap-together.ts',
-    find: 'sorted[i]!.memory.address === memory.address + byteLength',
-    replace: 'sorted[i]!.memory.address > memory.address',
+    file: 'src/runs.ts',
+    find: 'place(previous) + bytes(previous) === place(next)',
+    replace: 'place(previous) < place(next)',
     tests: service,
     breaks: 'what lies between two mappings is unmapped with them',
   },

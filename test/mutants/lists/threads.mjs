@@ -76,8 +76,8 @@ export default [
   },
   {
     file: 'src/threads/service-calls.ts',
-    find: 'calls[i]!.method === calls[from]!.method',
-    replace: 'i > 0',
+    find: 'previous.method === next.method',
+    replace: 'true',
     tests: calls,
     breaks: 'all calls of a message are taken for the first',
   },

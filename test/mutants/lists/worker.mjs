@@ -305,9 +305,9 @@ export default [
     breaks: 'an orderly end disarms the page of another grant',
   },
   {
-    file: 'src/grants/worker/releasing.ts',
-    find: 'place(sorted[i]!.record) === end',
-    replace: 'place(sorted[i]!.record) >= end',
+    file: 'src/runs.ts',
+    find: 'place(previous) + bytes(previous) === place(next)',
+    replace: 'place(previous) + bytes(previous) <= place(next)',
     tests: coalescing,
     breaks: 'what is not adjacent is unmapped and freed together',
   },
