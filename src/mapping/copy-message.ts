@@ -1,7 +1,7 @@
 import { PAGE_SIZE } from '../abi.js'
 import type { CopySegment, CopySide } from '../drivers/gntdev/map-device.js'
 import { GrantError } from '../errors.js'
-import { checkNumber } from './message-numbers.js'
+import { checkDomid, checkNumber, checkReference } from './message-numbers.js'
 
 /**
  * The segments of a grant copy on their way to the mapping worker, as numbers: to send an object for each takes ten times as long
@@ -52,8 +52,8 @@ export function decodeSegments(message: unknown): CopySegment[] {
   const sideAt = (at: number, length: number): CopySide => {
     const [domid, which, offset] = [numbers[at]!, numbers[at + 1]!, numbers[at + 2]!]
     if (domid !== MEMORY) {
-      checkNumber('domid', domid, 0, 0xffff)
-      checkNumber('reference', which, 1, 0xffff_ffff)
+      checkDomid(domid)
+      checkReference(which)
       checkNumber('offset', offset, 0, PAGE_SIZE - length)
       return { domid, ref: which, offset }
     }

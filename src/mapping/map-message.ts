@@ -1,13 +1,20 @@
-import { PAGE_SIZE, UNMAP_NOTIFY_CLEAR_BYTE, UNMAP_NOTIFY_SEND_EVENT } from '../abi.js'
+import { PAGE_SIZE } from '../abi.js'
 import { GrantError } from '../errors.js'
-import { checkNumber } from './message-numbers.js'
+import {
+  checkDomid,
+  checkNotify,
+  checkNumber,
+  checkPort,
+  checkReference,
+  type MapNotify,
+} from './message-numbers.js'
 
 /** What is to be mapped. */
 export interface MapRequest {
   /** Pairs of domid and reference. */
   names: Uint32Array
   writable: boolean
-  notify: { offset: number; action: number; port: number } | undefined
+  notify: MapNotify | undefined
   /** Where the granter watches for our end, see `src/pages/peer-status.ts`. Port 0: no event. */
   status: { domid: number; ref: number; offset: number; port: number } | undefined
 }
@@ -23,7 +30,6 @@ export const MapFlag = { writable: 1, notify: 2, status: 4 } as const
 /** To clone a typed array takes as long as so many numbers. */
 const FEW = 16
 const MOST_PAGES = 2 ** 20
-const U32_MAX = 0xffff_ffff
 
 export function encodeMap({ names, writable, notify, status }: MapRequest): MapMessage {
   const message: MapMessage = [
@@ -39,24 +45,17 @@ export function encodeMap({ names, writable, notify, status }: MapRequest): MapM
 /** Nothing of it is trusted. @throws GrantError ERR_GRANTS_PROTOCOL */
 export function decodeMap(message: readonly unknown[]): MapRequest {
   let at = 0
-  const next = (what: string, min: number, max: number): number => checkNumber(what, message[at++], min, max)
-  const flags = next('flags', 0, MapFlag.writable | MapFlag.notify | MapFlag.status)
-  const notify =
-    (flags & MapFlag.notify) === 0
-      ? undefined
-      : {
-          offset: next('offset', 0, U32_MAX),
-          action: next('action', 0, UNMAP_NOTIFY_CLEAR_BYTE | UNMAP_NOTIFY_SEND_EVENT),
-          port: next('port', 0, U32_MAX),
-        }
+  const next = (): unknown => message[at++]
+  const flags = checkNumber('flags', next(), 0, MapFlag.writable | MapFlag.notify | MapFlag.status)
+  const notify = (flags & MapFlag.notify) === 0 ? undefined : checkNotify(next(), next(), next())
   const status =
     (flags & MapFlag.status) === 0
       ? undefined
       : {
-          domid: next('domid', 0, 0xffff),
-          ref: next('reference', 1, U32_MAX),
-          offset: next('offset', 0, PAGE_SIZE - 2),
-          port: next('port', 0, U32_MAX),
+          domid: checkDomid(next()),
+          ref: checkReference(next()),
+          offset: checkNumber('offset', next(), 0, PAGE_SIZE - 2),
+          port: checkPort(next()),
         }
   const names = decodeNames(message, at)
   if (notify && notify.offset >= (names.length / 2) * PAGE_SIZE)
@@ -71,8 +70,8 @@ function decodeNames(message: readonly unknown[], at: number): Uint32Array {
   const count = checkNumber('number of pages', given.length / 2, 1, MOST_PAGES)
   const names = new Uint32Array(2 * count)
   for (let i = 0; i < names.length; i += 2) {
-    names[i] = checkNumber('domid', given[i], 0, 0xffff)
-    names[i + 1] = checkNumber('reference', given[i + 1], 1, U32_MAX)
+    names[i] = checkDomid(given[i])
+    names[i + 1] = checkReference(given[i + 1])
   }
   return names
 }

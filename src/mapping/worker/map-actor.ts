@@ -7,6 +7,7 @@ import { Lingering } from '../../memory/lingering.js'
 import { StatusByte } from '../../pages/peer-status.js'
 import type { MapRequest } from '../map-message.js'
 import type { MapAnswer } from '../map-messages.js'
+import type { MapNotify } from '../message-numbers.js'
 import { cannotMap } from './bad-reference.js'
 import { Mapping } from './mapping.js'
 import { unmapTogether } from './unmap-together.js'
@@ -130,7 +131,7 @@ export class MapActor {
     unmapTogether(this.#device, mappings)
   }
 
-  setUnmapNotify(id: number, offset: number, action: number, port: number): void {
+  setUnmapNotify(id: number, { offset, action, port }: MapNotify): void {
     const { data } = this.#get(id)
     if (offset >= data.byteLength)
       throw new GrantError('ERR_GRANTS_PROTOCOL', `byte ${offset} is outside mapping ${id}`)

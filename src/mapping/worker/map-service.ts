@@ -2,10 +2,8 @@ import { outcome, type Service, type Together } from '../../threads/service-call
 import { decodeSegments } from '../copy-message.js'
 import { decodeMap } from '../map-message.js'
 import type { MapService } from '../map-messages.js'
-import { checkNumber } from '../message-numbers.js'
+import { checkNotify, checkNumber } from '../message-numbers.js'
 import type { MapActor } from './map-actor.js'
-
-const U32_MAX = 0xffff_ffff
 
 /** What the client of a mapping worker may call. Nothing that it sends is trusted. */
 export function mapService(actor: MapActor): Omit<Service, 'close'> {
@@ -13,12 +11,7 @@ export function mapService(actor: MapActor): Omit<Service, 'close'> {
     map: (...request) => actor.map(decodeMap(request)),
     unmap: (id) => actor.unmap(checkedId(id)),
     setUnmapNotify: (id, offset, action, port) =>
-      actor.setUnmapNotify(
-        checkedId(id),
-        checkNumber('offset', offset, 0, U32_MAX),
-        checkNumber('action', action, 0, 3),
-        checkNumber('port', port, 0, U32_MAX),
-      ),
+      actor.setUnmapNotify(checkedId(id), checkNotify(offset, action, port)),
     copy: (message) => actor.copy(decodeSegments(message)),
   }
   const unmap: Together = (calls) => {

@@ -147,7 +147,7 @@ describe('a notification', () => {
   it('is set where it was asked for, in the data and not in the status', () => {
     const { device, actor } = setUp()
     const [id] = actor.map(request([8, 9], { status, notify: { offset: PAGE + 3, action: 3, port: 4 } }))
-    actor.setUnmapNotify(id, 7, 1, 0)
+    actor.setUnmapNotify(id, { offset: 7, action: 1, port: 0 })
     const set = device.taken().filter((call) => call.startsWith('setUnmapNotify'))
     expect(set).toEqual([
       `setUnmapNotify ${2 * PAGE + 3} 3 4`,
@@ -155,7 +155,7 @@ describe('a notification', () => {
       `setUnmapNotify ${PAGE + 7} 1 0`,
     ])
     actor.unmap(id)
-    expect(() => actor.setUnmapNotify(id, 7, 1, 0)).toThrow(
+    expect(() => actor.setUnmapNotify(id, { offset: 7, action: 1, port: 0 })).toThrow(
       expect.objectContaining({ code: 'ERR_GRANTS_UNSHARED' }),
     )
   })
