@@ -1,1 +1,1 @@
-export function emulatedChart(result: { suite: string; tests: object[] }): string
+export function emulatedChart(result: { suite: string; tests: object[] }): string | undefined

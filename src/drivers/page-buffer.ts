@@ -132,7 +132,7 @@ export function mapZeroPages(address: number, length: number): void {
     for (const page of pagesOf(address, length)) holes.add(page)
   }
   mmap(zeroPages(address, length, MAP_FIXED_NOREPLACE))
-  if (holes.size > 0) for (const page of pagesOf(address, length)) holes.delete(page)
+  for (const page of pagesOf(address, length)) holes.delete(page)
 }
 
 /**

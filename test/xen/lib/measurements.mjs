@@ -34,9 +34,8 @@ export function writeMeasurements(report, { directory, results, clock }) {
   for (const [suite, tests] of suites) {
     const name = `xen-${suite.toLowerCase().replaceAll(/[^a-z]+/g, '-')}`
     writeFileSync(join(results, `${name}.json`), `${JSON.stringify({ suite, clock, tests }, null, 2)}\n`)
-    // What has nothing to be held against is a table only.
-    if (tests.some(({ rows }) => rows.some(({ ratio }) => ratio !== undefined)))
-      writeFileSync(join(results, `${name}.svg`), emulatedChart({ suite, tests }))
+    const chart = emulatedChart({ suite, tests })
+    if (chart !== undefined) writeFileSync(join(results, `${name}.svg`), chart)
   }
 }
 
