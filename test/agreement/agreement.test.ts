@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import type { World } from '../contract/world.js'
+import { full } from '../setup/soak.js'
 import { seedOf } from './seed.mjs'
 
 // The same generator drives the real driver: test/xen/suites/agreement.mjs.
@@ -28,7 +29,7 @@ const { KernelWorld }: { KernelWorld: new (options: object) => World } = await l
 
 const seed = seedOf(process.env)
 /** The long walks are the soak run's. */
-const effort = process.env.XEN_GRANTS_TRIALS === 'full' ? 100 : 1
+const effort = full ? 100 : 1
 const TIMEOUT = 30_000 * effort
 
 const PAGE = 4096

@@ -4,15 +4,12 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SimulatedXen } from 'xen-grants/simulated'
+import { full, inSoak } from '../setup/soak.js'
 import { groupOf } from '../xen/guest/guide-files.mjs'
 import { GuestProgram, Terminal } from '../xen/guest/guide-program.mjs'
 import type { Program } from './documents.mjs'
 import { LocalProgram } from './local-program.mjs'
 import { walk, writeFiles } from './walk.mjs'
-
-const full = process.env.XEN_GRANTS_TRIALS === 'full'
-/** Why some of it is skipped. */
-const SOAK = full ? '' : ' (fifty processes: in npm run test:soak)'
 
 let folder: string
 beforeEach(() => {
@@ -84,7 +81,7 @@ describe('programs of a document in a guest', () => {
 
   /** What test/xen/suites/guides.mjs does, where domains 0 and 3 of a simulated Xen stand for dom0 and the guest. */
   it.runIf(full)(
-    `do with dom0 what the first exchange says, in the simulation as well${SOAK}`,
+    `do with dom0 what the first exchange says, in the simulation as well${inSoak('fifty processes')}`,
     {
       timeout: 400_000,
     },

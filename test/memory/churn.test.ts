@@ -1,8 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { FINE, full, rounds, TIMEOUT, trial } from './trial.js'
-
-/** Why some of it is skipped. */
-const SOAK = full ? '' : ' (15 seconds: in npm run test:soak)'
+import { full, inSoak } from '../setup/soak.js'
+import { FINE, rounds, TIMEOUT, trial } from './trial.js'
 
 const GIB = 2 ** 30
 const MIB = 2 ** 20
@@ -28,7 +26,7 @@ describe.each([8, undefined].slice(0, rounds(1, 2)))('grants that come and go, i
 
   // 3 GiB have to come and go until the bound is seen.
   it.runIf(full)(
-    `address space is bounded as documented when V8 sees no reason to collect${SOAK}`,
+    `address space is bounded as documented when V8 sees no reason to collect${inSoak('15 seconds')}`,
     {
       timeout: TIMEOUT,
     },

@@ -1,10 +1,9 @@
 import { spawn } from 'node:child_process'
 import { seedOf } from '../agreement/seed.mjs'
 import { type Finished, finished, node } from '../setup/process.js'
+import { full } from '../setup/soak.js'
 
-/** XEN_GRANTS_TRIALS=full: as many rounds as the soak run makes. Otherwise few enough for every run of the suite. */
-export const full = process.env.XEN_GRANTS_TRIALS === 'full'
-
+/** As many rounds as the soak run makes, or few enough for every run of the suite. */
 export function rounds(few: number, many: number): number {
   return full ? many : few
 }

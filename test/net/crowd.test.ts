@@ -7,9 +7,9 @@ import { Xen } from 'xen-grants'
 import { listen } from 'xen-grants/vchan'
 import { seedOf } from '../agreement/seed.mjs'
 import { finished, node } from '../setup/process.js'
+import { full } from '../setup/soak.js'
 import { useXen } from '../setup/xen.js'
 
-const full = process.env.XEN_GRANTS_TRIALS === 'full'
 const DOMAINS = full ? 10 : 2
 /** Of each domain, all at a time. */
 const PROCESSES = full ? 4 : 2

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, it } from 'vitest'
+import { full } from '../setup/soak.js'
 import type { StoreContract, StoreWorld } from './contract/world.js'
 
 interface Place {
@@ -18,11 +19,6 @@ const { whyNot }: { whyNot(rules: string): string | undefined } = await load('..
 
 const native = { start: nativeStore, whyNot }
 const simulated = { start: simulatedStore, whyNot: () => undefined }
-/**
- * In `npm run test:soak`: a device of the tests' own to the real xenstored. What it shows, the simulated device and the daemon's
- * socket show as well, and on the emulated Xen both are real (test/xen/suites/xenstore.mjs).
- */
-const full = process.env.XEN_GRANTS_TRIALS === 'full'
 /** No test makes or destroys it. */
 const GUEST = 900
 const both = ['domain 0', 'domains', 'parts of directories']
@@ -34,6 +30,8 @@ const notOx = [
 ]
 const places = [
   { name: 'the xenstored of Xen 4.17, through its socket', on: native, rules: 'C', offers: both },
+  // A device of the tests' own to the real xenstored. What it shows, the simulated device and the daemon's socket show as well, and
+  // on the emulated Xen both are real (test/xen/suites/xenstore.mjs).
   ...(full
     ? [
         {

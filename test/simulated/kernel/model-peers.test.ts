@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { seedOf } from '../../agreement/seed.mjs'
+import { full } from '../../setup/soak.js'
 import { attempt, expectZero, makeKernel, PAGE, pairs, WRITABLE } from '../support.js'
 
 it('any sequence of calls of mappers leaves nothing behind when the programs have ended', () => {
@@ -59,6 +60,6 @@ it('any sequence of calls of mappers leaves nothing behind when the programs hav
       while (kernel.deferred > 0) kernel.tick()
       expectZero(kernel)
     }),
-    { seed: seedOf(process.env), numRuns: 100 * (process.env.XEN_GRANTS_TRIALS === 'full' ? 100 : 1) },
+    { seed: seedOf(process.env), numRuns: 100 * (full ? 100 : 1) },
   )
 })

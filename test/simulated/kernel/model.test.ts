@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { seedOf } from '../../agreement/seed.mjs'
+import { full } from '../../setup/soak.js'
 import { attempt, expectZero, makeKernel, PAGE } from '../support.js'
 
 /** Each program is one of another domain. */
@@ -61,7 +62,7 @@ describe('any sequence of calls in several domains', () => {
         while (kernel.deferred > 0) kernel.tick()
         expectZero(kernel)
       }),
-      { seed: seedOf(process.env), numRuns: 100 * (process.env.XEN_GRANTS_TRIALS === 'full' ? 100 : 1) },
+      { seed: seedOf(process.env), numRuns: 100 * (full ? 100 : 1) },
     )
   })
 })
