@@ -1,8 +1,10 @@
 import { crc32 } from 'node:zlib'
-import { eventsSoFar } from './vchan-events.mjs'
+import { Clock } from './vchan-clock.mjs'
 import { pattern } from './vchan-pattern.mjs'
 
 const CHUNK = 65536
+/** Round trips are timed in so many parts. */
+const PING_LAPS = 20
 
 /**
  * What one end of a vchan sends and takes: the options of peers/vchan.c, on the stream of `Vchan`. Resolves when both are
@@ -17,29 +19,20 @@ export function traffic(end, options = {}) {
 class Traffic {
   #end
   #options
+  #clock
   #sent = 0
   #sentCrc = 0
   #received = 0
   #receivedCrc = 0
-  #from
-  #before = 0
-  #events = 0
-  #laps = []
   #over
+  /** Ends the wait of `#put`. */
+  #goOn = () => {}
   #error
 
   constructor(end, options) {
     this.#end = end
-    this.#options = {
-      put: 0,
-      take: Infinity,
-      die: Infinity,
-      warm: 0,
-      lap: Infinity,
-      seed: 0,
-      chunk: CHUNK,
-      ...options,
-    }
+    this.#options = { put: 0, take: Infinity, die: Infinity, seed: 0, chunk: CHUNK, ...options }
+    this.#clock = new Clock(options)
   }
 
   async run() {
@@ -48,22 +41,22 @@ class Traffic {
       this.#end.on('error', (error) => {
         this.#error ??= error.code ?? error.message
       })
-      this.#end.once('close', resolve)
+      this.#end.once('close', () => {
+        resolve()
+        // A stream that ends while it is full does not drain.
+        this.#goOn()
+      })
     })
+    this.#end.on('drain', () => this.#goOn())
     this.#moved()
     await Promise.race([Promise.all([this.#take(), this.#put()]), this.#over])
-    const nanoseconds = Math.round((performance.now() - this.#from) * 1e6)
-    const events = this.#options.events ? eventsSoFar() - this.#events : 0
     return {
       ...(this.#error !== undefined && { error: this.#error }),
       sent: this.#sent,
       sentCrc: this.#sentCrc,
       received: this.#received,
       receivedCrc: this.#receivedCrc,
-      measured: this.#sent + this.#received - this.#before,
-      events,
-      nanoseconds,
-      laps: this.#laps.slice(1).map((at, i) => Math.round((at - this.#laps[i]) * 1e6)),
+      ...this.#clock.end(this.#sent + this.#received),
     }
   }
 
@@ -80,9 +73,10 @@ class Traffic {
     }
   }
 
-  /** A stream that ends while it is full does not drain. */
   #drained() {
-    return Promise.race([new Promise((resolve) => this.#end.once('drain', resolve)), this.#over])
+    return new Promise((resolve) => {
+      this.#goOn = resolve
+    })
   }
 
   #take() {
@@ -110,31 +104,21 @@ class Traffic {
   #moved() {
     const all = this.#sent + this.#received
     if (all >= this.#options.die) process.kill(process.pid, 'SIGKILL')
-    if (this.#from === undefined) {
-      if (all < this.#options.warm) return
-      if (this.#options.events) this.#events = eventsSoFar()
-      this.#before = all
-      this.#from = performance.now()
-    }
-    if (all - this.#before >= this.#laps.length * this.#options.lap) this.#laps.push(performance.now())
+    this.#clock.moved(all)
   }
 }
 
-/** Round trips with an end that echoes, of which the first tenth is a warm-up. */
-async function pingPong(end, { ping, chunk = 64, events: counted }) {
+/** Round trips with an end that echoes. As many come before, to warm up. */
+async function pingPong(end, { ping, chunk = 64, events }) {
   const packet = Buffer.alloc(chunk)
-  const warmUp = Math.floor(ping / 10)
-  let left = ping + warmUp
-  let from
-  let before = 0
+  const clock = new Clock({ warm: ping, lap: Math.ceil(ping / PING_LAPS), events })
+  let trips = 0
   let missing = 0
   await new Promise((resolve, reject) => {
     const next = () => {
-      if (left === ping) {
-        if (counted) before = eventsSoFar()
-        from = performance.now()
-      }
-      if (left-- === 0) return resolve()
+      clock.moved(trips)
+      if (trips === 2 * ping) return resolve()
+      trips++
       missing = chunk
       end.write(packet)
     }
@@ -145,6 +129,5 @@ async function pingPong(end, { ping, chunk = 64, events: counted }) {
     end.once('error', reject)
     next()
   })
-  const nanoseconds = Math.round((performance.now() - from) * 1e6)
-  return { sent: 0, received: 0, measured: ping, nanoseconds, events: counted ? eventsSoFar() - before : 0 }
+  return { sent: 0, received: 0, ...clock.end(trips) }
 }

@@ -18,7 +18,7 @@
  *   chunk=<bytes>    most bytes of a call; 65536
  *   drain            before it closes, waits until the other end has taken everything
  *   die=<bytes>      kills itself when so many have been sent and taken
- *   ping=<n>         instead: so many round trips of chunk bytes with an end that echoes
+ *   ping=<n>         instead: so many round trips of chunk bytes with an end that echoes, after as many to warm up
  *   blocking         calls that block. For traffic in one direction, or an echo
  *   plain            no pattern and no checksum, which would be measured too
  *   warm=<bytes>     the clock starts when so many have been moved

@@ -136,15 +136,15 @@ static void drain(struct libxenvchan *end)
             return;
 }
 
-/* Round trips of packets of o->chunk bytes with an end that echoes, of which the first tenth is a warm-up. */
+/* Round trips of packets of o->chunk bytes with an end that echoes, after as many to warm up. */
 static int ping(struct libxenvchan *end, const struct options *o, struct counts *c)
 {
     uint8_t *packet = calloc(1, o->chunk);
     if (!packet)
         return -1;
     end->blocking = 1;
-    for (long i = 0; i < o->ping + o->ping / 10; i++) {
-        if (i == o->ping / 10) {
+    for (long i = 0; i < 2 * o->ping; i++) {
+        if (i == o->ping) {
             c->events = o->events ? events_so_far() : 0;
             clock_gettime(CLOCK_MONOTONIC, &c->from);
         }
