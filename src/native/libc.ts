@@ -19,6 +19,7 @@ const mremapCall = libc.func(
 )
 const sysconfCall = libc.func('long sysconf(int name)')
 const ioctlCall = libc.func('int ioctl(int fd, unsigned long request, void *arg)')
+const writeCall = libc.func('int64_t write(int fd, const void *bytes, size_t length)')
 const pipe2Call = libc.func('int pipe2(void *fds, int flags)')
 const dup3Call = libc.func('int dup3(int from, int to, int flags)')
 const closeCall = libc.func('int close(int fd)')
@@ -73,6 +74,12 @@ export function munmap(address: number, length: number): void {
  */
 export function ioctl(fd: number, request: number, argument: Uint8Array): number {
   const result: number = ioctlCall(fd, request, argument)
+  return result < 0 ? -koffi.errno() : result
+}
+
+/** write(2) of the first `length` bytes, for files that take them all. @returns how many, or the negative errno */
+export function write(fd: number, bytes: Uint32Array, length: number): number {
+  const result: number = writeCall(fd, bytes, length)
   return result < 0 ? -koffi.errno() : result
 }
 

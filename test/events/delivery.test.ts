@@ -51,14 +51,22 @@ describe('delivery', () => {
   it('unmasks the ports of a read together, after what listeners and waiters have answered', async () => {
     const { log, delivery, channels } = setUp(1, 2)
     channels[0]!.on('event', () => channels[0]!.notify())
-    void channels[1]!.wait().then(async () => {
-      await null
-      channels[1]!.notify()
-    })
+    void channels[1]!.wait().then(() => channels[1]!.notify())
     delivery.fired([1, 2])
     expect(log).toEqual(['ref', 'notify 1'])
-    await checkPhase()
+    await null
     expect(log).toEqual(['ref', 'notify 1', 'notify 2', 'unmask 1 2'])
+  })
+
+  it('gives those who only wait the rest of the turn before it unmasks', async () => {
+    const { log, delivery, channels } = setUp(1)
+    void channels[0]!.wait().then(async () => {
+      await null
+      channels[0]!.notify()
+    })
+    delivery.fired([1])
+    await checkPhase()
+    expect(log).toEqual(['ref', 'notify 1', 'unmask 1', 'unref'])
   })
 
   it('unmasks what nobody listens to, and keeps its event', async () => {

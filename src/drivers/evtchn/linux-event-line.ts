@@ -1,10 +1,10 @@
-import { Buffer } from 'node:buffer'
-import { close, constants as fsConstants, writeSync } from 'node:fs'
+import { close, constants as fsConstants } from 'node:fs'
 import type { Socket } from 'node:net'
 import { constants } from 'node:os'
 import { promisify } from 'node:util'
 import { EvtchnPort, IOCTL_EVTCHN_NOTIFY, IOCTL_EVTCHN_RESET } from '../../abi.js'
 import { type GrantError, systemCallError } from '../../errors.js'
+import { write } from '../../native/libc.js'
 import { evtchn } from '../catalogue.js'
 import { CharDevice, type ProbeAnswer } from '../char-device.js'
 import { deviceStream } from '../device-stream.js'
@@ -28,7 +28,7 @@ export class EvtchnLine implements EventLine {
   readonly #file: CharDevice
   readonly #argument = new DataView(new ArrayBuffer(8))
   readonly #read = new Uint32Array(PORTS_PER_CALL)
-  readonly #unmask = Buffer.alloc(PORTS_PER_CALL * PORT_SIZE)
+  readonly #unmask = new Uint32Array(PORTS_PER_CALL)
   #listener: EventListener = { fired() {}, failed() {} }
   #socket: Socket | undefined
   #referenced = false
@@ -57,13 +57,11 @@ export class EvtchnLine implements EventLine {
   unmask(ports: readonly number[]): void {
     for (let first = 0; first < ports.length; first += PORTS_PER_CALL) {
       const count = Math.min(PORTS_PER_CALL, ports.length - first)
-      for (let i = 0; i < count; i++) this.#unmask.writeUInt32LE(ports[first + i]!, i * PORT_SIZE)
-      try {
-        writeSync(this.#file.fd, this.#unmask, 0, count * PORT_SIZE)
-      } catch (error) {
-        const failure = this.#errorOf(error, 'write', `unmasking ${count} event channels`)
-        this.#failed('unmask', failure, ports.slice(first, first + count))
-      }
+      for (let i = 0; i < count; i++) this.#unmask[i] = ports[first + i]!
+      const result = write(this.#file.fd, this.#unmask, count * PORT_SIZE)
+      if (result >= 0) continue
+      const error = this.#error(-result, 'write', `unmasking ${count} event channels`)
+      this.#failed('unmask', error, ports.slice(first, first + count))
     }
   }
 
@@ -108,7 +106,10 @@ export class EvtchnLine implements EventLine {
   /** A read has failed, which ends the stream. */
   #stopped(cause: Error): void {
     if (this.#file.fd < 0) return
-    const error = this.#errorOf(cause, 'read', 'reading which event channels have fired')
+    // What Node makes of a failed system call, as what this package throws for one.
+    const { errno } = cause as NodeJS.ErrnoException
+    if (errno === undefined) throw cause
+    const error = this.#error(-errno, 'read', 'reading which event channels have fired', cause)
     this.#listener.failed('read', error, [])
     if (this.#file.fd < 0) return
     try {
@@ -124,13 +125,6 @@ export class EvtchnLine implements EventLine {
 
   #error(errno: number, syscall: string, what: string, cause?: unknown): GrantError {
     return systemCallError(errno, syscall, what, { path: this.path, cause })
-  }
-
-  /** What Node makes of a failed system call, as what this package throws for one. */
-  #errorOf(error: unknown, syscall: string, what: string): GrantError {
-    const { errno } = error as NodeJS.ErrnoException
-    if (errno === undefined) throw error
-    return this.#error(-errno, syscall, what, error)
   }
 
   /** Port 0 is never bound: not connected, says this driver and hardly any other. */

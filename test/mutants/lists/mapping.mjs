@@ -313,8 +313,8 @@ export default [
   },
   {
     file: 'src/events/delivery.ts',
-    find: 'this.#triedAgain = false\n    this.#afterwards()',
-    replace: 'this.#afterwards()',
+    find: 'this.#triedAgain = false\n    for',
+    replace: 'for',
     tests: delivery,
     breaks: 'an unmasking that fails a second time, much later, is not tried again',
   },
@@ -345,5 +345,12 @@ export default [
     replace: '',
     tests: delivery,
     breaks: 'a port whose unmasking has failed once never fires again',
+  },
+  {
+    file: 'src/events/delivery.ts',
+    find: 'if (this.#waiting === 0) setImmediate(this.#settle)\n    else NOW',
+    replace: 'NOW',
+    tests: delivery,
+    breaks: 'between two waits the process is let go and kept again, for each event',
   },
 ]
