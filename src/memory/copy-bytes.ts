@@ -1,5 +1,8 @@
 import { Buffer } from 'node:buffer'
 
+/** A Buffer's, which takes any Uint8Array: making a Buffer of it would cost more than copying a page. */
+const { fill } = Buffer.prototype
+
 /** From here on the detour costs less than it saves. */
 const NATIVE_FROM = 8192
 
@@ -13,7 +16,7 @@ export function copyInto(target: Uint8Array, source: Uint8Array, at: number): vo
   // memcpy takes no overlap.
   if (length < NATIVE_FROM || source.buffer === target.buffer || at + length > target.byteLength)
     target.set(source, at)
-  else Buffer.from(target.buffer, target.byteOffset + at, length).fill(source)
+  else fill.call(target, source, at, at + length)
 }
 
 /** Long enough that a copy is as fast as it gets, short enough to stay in the processor's cache. */
@@ -26,8 +29,8 @@ const ZERO_PAGE = ZEROS.subarray(0, 4096)
  * more. Never by repeating what is there already: a peer may write to it meanwhile.
  */
 export function zero(bytes: Uint8Array): void {
-  // One memcpy, as in copyInto, without making a Buffer of so few bytes: it takes any Uint8Array.
-  if (bytes.length === ZERO_PAGE.length) Buffer.prototype.fill.call(bytes, ZERO_PAGE)
+  // One memcpy, as in copyInto, though these are few bytes.
+  if (bytes.length === ZERO_PAGE.length) fill.call(bytes, ZERO_PAGE)
   else copyOver(bytes, ZEROS)
 }
 

@@ -11,8 +11,8 @@ import { collector } from './collector.js'
  * again while it is still in the processor's cache.
  */
 
-/** A quarter of what V8 waits for. With half of it, Node 26 did get there at times. */
-const COLLECT_AFTER = 8 << 20
+/** Three eighths of what V8 waits for. With half of it, Node 26 did get there at times. */
+const COLLECT_AFTER = 12 << 20
 
 let bytes = 0
 
