@@ -32,7 +32,7 @@ export class VchanEnd {
     this.#peerLive = server ? Page.clientLive : Page.serverLive
     this.#owed = server ? Page.serverNotify : Page.clientNotify
     this.#asked = server ? Page.clientNotify : Page.serverNotify
-    const words = new Uint32Array(page.buffer, page.byteOffset, Page.grants / 4)
+    const words = new Int32Array(page.buffer, page.byteOffset, Page.grants / 4)
     const { domid, path } = peer
     const leftRing = { bytes: left, words, prod: Page.leftProd / 4, cons: Page.leftCons / 4, domid, path }
     const rightRing = { bytes: right, words, prod: Page.rightProd / 4, cons: Page.rightCons / 4, domid, path }

@@ -14,7 +14,7 @@ export interface Consumer {
   push(chunk: Buffer): boolean
   /** The other end wants to be woken. */
   notify(): void
-  /** Calls `read` again, in a turn of its own. */
+  /** Calls `read`, in a turn of its own. */
   later(): void
 }
 
@@ -25,8 +25,8 @@ export class Inflow {
   #wanted = false
   #reading = false
   #stopped = false
-  /** Bytes taken. */
-  bytes = 0
+  /** See {@link bytes}. A field that outgrew 31 bits would make V8 throw away what it has compiled. */
+  readonly #bytes = new Float64Array(1)
 
   constructor(end: VchanEnd, consumer: Consumer) {
     this.#end = end
@@ -34,23 +34,33 @@ export class Inflow {
     keepFreed()
   }
 
-  /** The consumer wants more. @throws GrantError ERR_GRANTS_PROTOCOL */
+  /** Bytes taken. */
+  get bytes(): number {
+    return this.#bytes[0]!
+  }
+
+  /**
+   * The consumer wants more. What is there already comes in a turn of its own: a stream that is given it while it asks puts it
+   * into its buffer first, and asks again, so that nobody else would have a turn while the other end is faster.
+   * @throws GrantError ERR_GRANTS_PROTOCOL
+   */
   want(): void {
     this.#wanted = true
-    this.read()
+    if (!this.#reading && !this.#mustSleep()) this.#consumer.later()
   }
 
   /** Takes what is wanted and there. Then the other end knows that it is to say when more is. @throws GrantError ERR_GRANTS_PROTOCOL */
   read(): void {
-    this.#alone(() => this.#read())
+    this.#alone(false)
   }
 
   /** Who takes a chunk may ask for the next one at once. */
-  #alone(work: () => void): void {
+  #alone(all: boolean): void {
     if (this.#reading) return
     this.#reading = true
     try {
-      work()
+      if (all) this.#drain()
+      else this.#read()
     } finally {
       this.#reading = false
     }
@@ -59,26 +69,39 @@ export class Inflow {
   #read(): void {
     const { reader } = this.#end
     const turn = new Turn()
-    while (this.#wanted && !this.#stopped) {
-      const ready = reader.ready()
-      if (ready === 0) {
-        this.#publish()
-        this.#end.ask(Notify.written)
-        if (reader.ready() === 0) return
-      } else if (turn.over) {
+    while (this.#wanted && !this.#stopped && !this.#mustSleep()) {
+      if (turn.over) {
         this.#consumer.later()
         break
-      } else {
-        const count = Math.min(ready, CHUNK_BYTES)
-        turn.spend(count)
-        // By what is asked for meanwhile it is wanted as well.
-        this.#wanted = false
-        if (this.#push(count)) this.#wanted = true
-        // A writer that waits is woken by the first byte it gets room for: little room would make for little writes.
-        if (reader.unpublished >= reader.size / 2) this.#publish()
       }
+      const count = Math.min(reader.ready(), CHUNK_BYTES)
+      turn.spend(count)
+      this.#give(count)
+      // A writer that waits is woken by the first byte it gets room for: little room would make for little writes.
+      if (reader.unpublished >= reader.size / 2) this.#publish()
     }
     this.#publish()
+  }
+
+  #give(count: number): void {
+    this.#wanted = false
+    // Also when a listener throws.
+    let more = true
+    try {
+      more = this.#push(count)
+    } finally {
+      // What has been asked for meanwhile is wanted as well.
+      this.#wanted ||= more
+    }
+  }
+
+  /** Whether there is nothing to take, after the other end has been asked to say when there is. */
+  #mustSleep(): boolean {
+    const { reader } = this.#end
+    if (reader.ready() > 0) return false
+    this.#publish()
+    this.#end.ask(Notify.written)
+    return reader.ready() === 0
   }
 
   /**
@@ -87,7 +110,7 @@ export class Inflow {
    * @throws GrantError ERR_GRANTS_PROTOCOL
    */
   drain(): void {
-    this.#alone(() => this.#drain())
+    this.#alone(true)
   }
 
   #drain(): void {
@@ -102,12 +125,13 @@ export class Inflow {
   #push(count: number): boolean {
     received(count)
     const chunk = this.#end.reader.take(count)
-    this.bytes += count
+    this.#bytes[0]! += count
     return this.#consumer.push(chunk)
   }
 
-  /** The memory is not touched any more. */
+  /** The memory is not touched any more. Of what has been taken the other end is told by who closes. */
   stop(): void {
+    if (!this.#stopped) this.#end.reader.publish()
     this.#stopped = true
   }
 

@@ -21,14 +21,19 @@ export class Outflow {
   #index = 0
   #from = 0
   #callback: Callback | undefined
-  /** Bytes put into the ring. */
-  bytes = 0
+  /** See {@link bytes}. A field that outgrew 31 bits would make V8 throw away what it has compiled. */
+  readonly #bytes = new Float64Array(1)
   /** How often there was no room left. */
   stalls = 0
 
   constructor(end: VchanEnd, producer: Producer) {
     this.#end = end
     this.#producer = producer
+  }
+
+  /** Bytes put into the ring. */
+  get bytes(): number {
+    return this.#bytes[0]!
   }
 
   /** @param callback called by {@link fill} when all of it is in the ring */
@@ -68,7 +73,7 @@ export class Outflow {
     for (; this.#index < this.#chunks.length; this.#index++, this.#from = 0) {
       const chunk = this.#chunks[this.#index]!
       const count = this.#end.writer.put(chunk, this.#from)
-      this.bytes += count
+      this.#bytes[0]! += count
       this.#from += count
       if (this.#from < chunk.length) return false
     }

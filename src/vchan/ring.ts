@@ -16,8 +16,11 @@ export interface Peer {
 export interface RingMemory extends Peer {
   /** A power of two. */
   bytes: Uint8Array
-  /** The shared page as 32-bit words. */
-  words: Uint32Array
+  /**
+   * The shared page as 32-bit words. Signed: above 2^31 others would be numbers of another kind to V8, which throws away what it
+   * has compiled when it first meets one.
+   */
+  words: Int32Array
   /** Where among them the indexes are. */
   prod: number
   cons: number
@@ -71,7 +74,7 @@ export class RingWriter {
     const first = Math.min(count, bytes.length - at)
     copyInto(bytes, from === 0 && first === chunk.length ? chunk : chunk.subarray(from, from + first), at)
     if (first < count) copyInto(bytes, chunk.subarray(from + first, from + count), 0)
-    this.#prod = (this.#prod + count) >>> 0
+    this.#prod = (this.#prod + count) | 0
     return count
   }
 
@@ -127,7 +130,7 @@ export class RingReader {
     const chunk = Buffer.allocUnsafe(count)
     copyInto(chunk, bytes.subarray(at, at + first), 0)
     if (first < count) copyInto(chunk, bytes.subarray(0, count - first), first)
-    this.#cons = (this.#cons + count) >>> 0
+    this.#cons = (this.#cons + count) | 0
     return chunk
   }
 
@@ -152,7 +155,7 @@ function impossible(
   prod: number,
   cons: number,
 ): GrantError {
-  const indexes = `prod ${prod}, cons ${cons}`
+  const indexes = `prod ${prod >>> 0}, cons ${cons >>> 0}`
   return new GrantError(
     'ERR_GRANTS_PROTOCOL',
     `domain ${domid} ${what} a ring of ${bytes.length} bytes of the vchan at ${path} what cannot be: ${indexes}`,

@@ -1,5 +1,6 @@
 import type { Buffer } from 'node:buffer'
 import { performance } from 'node:perf_hooks'
+import { nextTick } from 'node:process'
 import { Duplex } from 'node:stream'
 import { clearTimeout, setImmediate, setTimeout } from 'node:timers'
 import { type InspectOptionsStylized, inspect } from 'node:util'
@@ -15,6 +16,7 @@ import { checkConnect, checkServe, type VchanConnectOptions, type VchanServeOpti
 import { type Callback, Outflow } from './outflow.js'
 import { Refusal } from './refusal.js'
 import { serveLink } from './serve.js'
+import { Turn } from './turn.js'
 import { type DomainParts, Vigil, type Watched } from './vigil.js'
 
 /** How long the end of a device may take to be known here, in milliseconds. */
@@ -43,6 +45,8 @@ export class Vchan extends Duplex {
   readonly #began = performance.now()
   #eventsSent = 0
   #eventsReceived = 0
+  /** What has been written without waiting. */
+  #writing = new Turn()
   #final: Callback | undefined
   #peerGone = false
   #scheduled = false
@@ -179,10 +183,29 @@ export class Vchan extends Duplex {
     )
   }
 
+  /**
+   * What is in the ring at once is said to be so a little later: what is written meanwhile, in the same turn, comes together
+   * then, and the other end is woken once for all of it.
+   */
   #write(chunks: readonly Buffer[], callback: Callback): void {
-    this.#outflow.begin(chunks, callback)
+    const { bytes } = this.#outflow
+    let atOnce = true
+    this.#outflow.begin(chunks, (error) => {
+      if (!atOnce) callback(error)
+      else if (this.#turnEnds(this.#outflow.bytes - bytes)) setImmediate(callback, error)
+      else nextTick(callback, error)
+    })
     if (this.#released) this.#conclude()
     else this.#guarded(() => this.#outflow.fill())
+    atOnce = false
+  }
+
+  /** Whether others are to have their turn, while the other end takes as fast as this one writes. */
+  #turnEnds(written: number): boolean {
+    this.#writing.spend(written)
+    const { over } = this.#writing
+    if (over) this.#writing = new Turn()
+    return over
   }
 
   /** @internal */

@@ -160,15 +160,19 @@ describe('in every order of the steps of both ends', () => {
         },
       ]
       const taken: number[] = []
+      let later = false
       const inflow = new Inflow(stepwise(server, between), {
         push: (chunk: Buffer) => taken.push(...chunk) > 0,
         notify: () => {},
-        later: () => expect.unreachable(),
+        later: () => {
+          later = true
+        },
       })
       // Of this end only what has been asked for in this scene counts.
       client.owes(Notify.written)
       play([...write(1), ...write(2)])
       inflow.want()
+      if (later) inflow.read()
       finish()
       // What an event does.
       if (events > 0) inflow.read()
@@ -263,8 +267,59 @@ describe('a reader', () => {
     let later = 0
     const inflow = new Inflow(slow, { push: () => true, notify: () => {}, later: () => later++ })
     inflow.want()
+    later = 0
+    inflow.read()
     expect(later).toBe(1)
     expect(steps).toBeLessThan(10_000)
+  })
+
+  it('is given what is there already in a turn of its own', () => {
+    const { server, client } = endsInMemory(10)
+    client.writer.put(Uint8Array.of(1), 0)
+    client.writer.publish()
+    const taken: number[] = []
+    let later = 0
+    const push = (chunk: Buffer): boolean => taken.push(...chunk) > 0
+    const inflow = new Inflow(server, { push, notify: () => {}, later: () => later++ })
+    inflow.want()
+    expect([later, taken]).toEqual([1, []])
+    inflow.read()
+    expect(taken).toEqual([1])
+  })
+
+  it('wants more after a listener has thrown', () => {
+    const { server, client } = endsInMemory(10)
+    const taken: number[] = []
+    const push = (chunk: Buffer): boolean => {
+      if (taken.push(...chunk) === 2) throw new Error('of the listener')
+      return true
+    }
+    const inflow = new Inflow(server, { push, notify: () => {}, later: () => {} })
+    inflow.want()
+    client.writer.put(Uint8Array.of(1, 2), 0)
+    client.writer.publish()
+    expect(() => inflow.read()).toThrow('of the listener')
+    client.writer.put(Uint8Array.of(3), 0)
+    client.writer.publish()
+    inflow.read()
+    expect(taken).toEqual([1, 2, 3])
+  })
+
+  it('that is stopped by who takes its last bytes has told of them', () => {
+    const { server, client } = endsInMemory(10)
+    const inflow = new Inflow(server, {
+      push: () => {
+        inflow.stop()
+        return true
+      },
+      notify: () => expect.unreachable(),
+      later: () => {},
+    })
+    inflow.want()
+    client.writer.put(Uint8Array.of(1), 0)
+    client.writer.publish()
+    inflow.read()
+    expect(client.writer.empty()).toBe(true)
   })
 
   it('that drains takes what was there when it looked, and no more', () => {

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { Vchan } from 'xen-grants/vchan'
 import { rejection } from '../setup/xen.js'
 import { ended } from './ends.js'
@@ -181,6 +181,36 @@ describe('a vchan as a stream', () => {
     }
     expect(uncaught).toEqual([new Error('of the listener')])
     expect(client.destroyed).toBe(false)
+  })
+
+  it('destroyed by who gets its last bytes it has taken them, for the other end', async () => {
+    const [server, client] = await ends.pair()
+    const said = log(server)
+    client.on('data', () => client.destroy())
+    server.end('all of it')
+    await Promise.all([ended(client), ended(server)])
+    expect([...said].sort()).toEqual(['close', 'end', 'finish'])
+  })
+
+  it('puts what is written in one turn after the first into the ring at once', async () => {
+    const [server, client] = await ends.pair()
+    const together = vi.spyOn(server, '_writev')
+    let heard = 0
+    client.on('data', (chunk) => {
+      heard += chunk.length
+    })
+    for (let i = 0; i < 100; i++) server.write(Buffer.alloc(100))
+    while (heard < 10_000) await nextTurn()
+    expect(together.mock.calls.map(([items]) => items.length)).toEqual([99])
+    expect(server.eventsSent).toBeLessThanOrEqual(2)
+  })
+
+  it('gives others their turn while it takes one write after the other without waiting', async () => {
+    const [server] = await ends.pair()
+    let others = 0
+    setImmediate(() => others++)
+    for (let i = 0; i < 300 && others === 0; i++) await written(server, 'x')
+    expect(others).toBe(1)
   })
 
   it('takes strings, bytes and nothing, and gives strings if asked', async () => {

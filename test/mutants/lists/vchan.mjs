@@ -1,5 +1,7 @@
 // How the end of a domain is noticed, and a server that has been replaced.
 const hostile = ['test/vchan/hostile.test.ts']
+const ring = ['test/vchan/ring.test.ts']
+const stream = ['test/vchan/stream.test.ts']
 const sign = ['test/vchan/sign.test.ts']
 const owner = ['test/vchan/owner.test.ts']
 const presence = ['test/vchan/presence.test.ts']
@@ -77,5 +79,40 @@ export default [
     tests: hostile,
     breaks:
       'a client fails whose keys are old and lead to a page that is a ring of another connection by now',
+  },
+  {
+    file: 'src/vchan/inflow.ts',
+    find: 'if (!this.#stopped) this.#end.reader.publish()',
+    replace: '',
+    tests: ring,
+    breaks: 'who closes when it has all bytes has not taken them, says the other end',
+  },
+  {
+    file: 'src/vchan/inflow.ts',
+    find: 'let more = true',
+    replace: 'let more = false',
+    tests: ring,
+    breaks: 'nothing comes any more after a listener has thrown',
+  },
+  {
+    file: 'src/vchan/inflow.ts',
+    find: 'if (!this.#reading && !this.#mustSleep()) this.#consumer.later()',
+    replace: 'this.read()',
+    tests: ring,
+    breaks: 'a stream whose other end is faster leaves nobody else a turn',
+  },
+  {
+    file: 'src/vchan/vchan.ts',
+    find: 'if (!atOnce) callback(error)',
+    replace: 'if (atOnce) callback(error)',
+    tests: stream,
+    breaks: 'the other end is woken for each of many small writes',
+  },
+  {
+    file: 'src/vchan/vchan.ts',
+    find: 'const { over } = this.#writing',
+    replace: 'const over = false',
+    tests: stream,
+    breaks: 'a writer whose other end is faster leaves nobody else a turn',
   },
 ]
