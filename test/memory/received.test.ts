@@ -4,9 +4,9 @@ import { expect, it } from 'vitest'
 
 const run = promisify(execFile)
 const FIXTURE = new URL('./fixtures/received.mjs', import.meta.url).pathname
-const MIB = 384
+const MIB = 256
 /** Of the chunks of a stream, see src/memory/received.ts. */
-const COLLECTED_AFTER = 12
+const COLLECTED_AFTER = 8
 
 /**
  * What it is for is that V8 does not search the whole heap again and again, which the fixture counts too. But V8 frees in a thread
