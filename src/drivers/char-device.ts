@@ -75,7 +75,7 @@ export class CharDevice {
 
   /** An ioctl whose failure is an answer. @returns its result, or the negative errno */
   tryRequest(request: number, argument: DataView): number {
-    return ioctl(this.#fd, request, bytesOf(argument))
+    return ioctl(this.#fd, request, argument)
   }
 
   close(): void {
@@ -96,10 +96,6 @@ export class CharDevice {
 
 /** What a probe found: the driver that was meant, or the positive errno (0: success) that another one gave. */
 export type ProbeAnswer = 'expected' | number
-
-function bytesOf(view: DataView): Uint8Array {
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
-}
 
 /** For messages. */
 export function pages(count: number): string {

@@ -23,7 +23,7 @@ export function domainExists(domid: number): boolean | undefined {
     const argument = new DataView(new ArrayBuffer(BindInterdomain.size))
     argument.setUint32(BindInterdomain.remoteDomain, domid, true)
     argument.setUint32(BindInterdomain.remotePort, NO_PORT, true)
-    const result = ioctl(fd, IOCTL_EVTCHN_BIND_INTERDOMAIN, new Uint8Array(argument.buffer))
+    const result = ioctl(fd, IOCTL_EVTCHN_BIND_INTERDOMAIN, argument)
     if (result === -ESRCH) return false
     return result === -EINVAL ? true : undefined
   } finally {

@@ -72,7 +72,7 @@ export function munmap(address: number, length: number): void {
  * ioctl(2) with a buffer as its argument.
  * @returns the result, or the negative errno: the caller knows what was being done and words the error
  */
-export function ioctl(fd: number, request: number, argument: Uint8Array): number {
+export function ioctl(fd: number, request: number, argument: DataView): number {
   const result: number = ioctlCall(fd, request, argument)
   return result < 0 ? -koffi.errno() : result
 }

@@ -41,7 +41,7 @@ describe('a call of the C library that fails', () => {
   })
 
   it('ioctl answers with the errno', () => {
-    expect(ioctl(1_000_000, 0, new Uint8Array(8))).toBe(-9)
+    expect(ioctl(1_000_000, 0, new DataView(new ArrayBuffer(8)))).toBe(-9)
   })
 })
 
