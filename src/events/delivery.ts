@@ -89,10 +89,10 @@ export class Delivery implements EventListener {
     this.#channels.clear()
   }
 
-  /** Once, and then with the next that fires: a port that stays masked never fires again. */
+  /** Once, a turn later, and then with the next that fires: a port that stays masked never fires again. */
   #tryAgain(ports: readonly number[]): void {
     this.#masked.push(...ports)
-    if (!this.#triedAgain) this.#afterwards()
+    if (!this.#triedAgain) setImmediate(this.#settle)
     this.#triedAgain = true
   }
 

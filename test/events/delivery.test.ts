@@ -98,6 +98,18 @@ describe('delivery', () => {
     expect(errors).toEqual(['EFAULT', 'EFAULT'])
   })
 
+  it('tries it again a turn later, when what was missing may be there', async () => {
+    const { log, delivery, channels } = setUp(1)
+    channels[0]!.on('event', () => {})
+    delivery.fired([1])
+    await null
+    delivery.failed('unmask', failure('ENOMEM'), [1])
+    await null
+    expect(log).toEqual(['ref', 'unmask 1'])
+    await checkPhase()
+    expect(log).toEqual(['ref', 'unmask 1', 'unmask 1'])
+  })
+
   it('tries it again by itself once more for each time that something fires', async () => {
     const { log, delivery } = setUp(1, 2)
     for (let round = 0; round < 3; round++) {
