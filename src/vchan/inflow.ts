@@ -24,6 +24,8 @@ export class Inflow {
   readonly #consumer: Consumer
   #wanted = false
   #reading = false
+  /** The other end has been asked to say when there is something, and nobody has looked since. */
+  #asked = false
   #stopped = false
   /** See {@link bytes}. A field that outgrew 31 bits would make V8 throw away what it has compiled. */
   readonly #bytes = new Float64Array(1)
@@ -46,7 +48,7 @@ export class Inflow {
    */
   want(): void {
     this.#wanted = true
-    if (!this.#reading && !this.#mustSleep()) this.#consumer.later()
+    if (!this.#reading && !this.#asked && !this.#mustSleep()) this.#consumer.later()
   }
 
   /** Takes what is wanted and there. Then the other end knows that it is to say when more is. @throws GrantError ERR_GRANTS_PROTOCOL */
@@ -67,6 +69,7 @@ export class Inflow {
   }
 
   #read(): void {
+    this.#asked = false
     const { reader } = this.#end
     const turn = new Turn()
     while (this.#wanted && !this.#stopped && !this.#mustSleep()) {
@@ -101,7 +104,8 @@ export class Inflow {
     if (reader.ready() > 0) return false
     this.#publish()
     this.#end.ask(Notify.written)
-    return reader.ready() === 0
+    this.#asked = reader.ready() === 0
+    return this.#asked
   }
 
   /**

@@ -128,7 +128,7 @@ export class RingReader {
     const at = this.#cons & (bytes.length - 1)
     const first = Math.min(count, bytes.length - at)
     const chunk = Buffer.allocUnsafe(count)
-    copyInto(chunk, bytes.subarray(at, at + first), 0)
+    copyInto(chunk, first === bytes.length ? bytes : bytes.subarray(at, at + first), 0)
     if (first < count) copyInto(chunk, bytes.subarray(0, count - first), first)
     this.#cons = (this.#cons + count) | 0
     return chunk

@@ -221,12 +221,13 @@ export class Vchan extends Duplex {
   /** @internal */
   override _destroy(error: Error | null, callback: Callback): void {
     clearTimeout(this.#suspicion)
-    this.#refusal.end()
-    this.#outflow.giveUp()?.(error ?? this.#error('ERR_GRANTS_CLOSED', 'closed before all was written'))
+    // Before a caller is told, who may throw.
     this.#leave(false).then(
       () => this.#over(error, callback),
       (failure) => this.#over(error ?? failure, callback),
     )
+    this.#refusal.end()
+    this.#outflow.giveUp()?.(error ?? this.#error('ERR_GRANTS_CLOSED', 'closed before all was written'))
   }
 
   #over(error: Error | null, callback: Callback): void {
@@ -322,10 +323,14 @@ export class Vchan extends Duplex {
     if (this.#peerGone) this.#unread = this.#outflow.untaken
     // What giving back fails with is told when the stream is destroyed.
     this.#leave(false).catch(() => {})
-    this.push(null)
-    // As net.Socket does: when nothing is left to read, who does not read sees the end as well, and it closes.
-    this.read(0)
-    this.#conclude()
+    try {
+      this.push(null)
+      // As net.Socket does: when nothing is left to read, who does not read sees the end as well, and it closes.
+      this.read(0)
+    } finally {
+      // Also when a listener throws: nobody looks any more.
+      this.#conclude()
+    }
   }
 
   /** Tells who waits for a write or for the end. */

@@ -31,6 +31,21 @@ function written(stream: Vchan, data: string | Uint8Array): Promise<Error | null
   return new Promise((resolve) => stream.write(data, resolve))
 }
 
+/** What is thrown and caught by nobody meanwhile, which the runner would take for a failure. */
+async function uncaughtWhile(work: (thrown: readonly unknown[]) => Promise<void>): Promise<unknown[]> {
+  const thrown: unknown[] = []
+  const others = process.listeners('uncaughtException')
+  process.removeAllListeners('uncaughtException')
+  process.on('uncaughtException', (error) => thrown.push(error))
+  try {
+    await work(thrown)
+  } finally {
+    process.removeAllListeners('uncaughtException')
+    for (const other of others) process.on('uncaughtException', other)
+  }
+  return thrown
+}
+
 describe('a vchan as a stream', () => {
   it("ends with 'end', 'finish' and 'close', each once, at both ends", async () => {
     const pair = await ends.pair()
@@ -160,25 +175,17 @@ describe('a vchan as a stream', () => {
 
   it('leaves what a listener throws to the program, and goes on', async () => {
     const [server, client] = await ends.pair()
-    const uncaught: unknown[] = []
-    // In place of the runner's own.
-    const others = process.listeners('uncaughtException')
-    process.removeAllListeners('uncaughtException')
-    process.on('uncaughtException', (error) => uncaught.push(error))
-    try {
+    const uncaught = await uncaughtWhile(async (thrown) => {
       let heard = ''
       client.on('data', (chunk) => {
         heard += chunk
         if (heard === 'one') throw new Error('of the listener')
       })
       await written(server, 'one')
-      while (uncaught.length === 0) await nextTurn()
+      while (thrown.length === 0) await nextTurn()
       await written(server, 'two')
       while (heard !== 'onetwo') await nextTurn()
-    } finally {
-      process.removeAllListeners('uncaughtException')
-      for (const other of others) process.on('uncaughtException', other)
-    }
+    })
     expect(uncaught).toEqual([new Error('of the listener')])
     expect(client.destroyed).toBe(false)
   })
@@ -190,6 +197,32 @@ describe('a vchan as a stream', () => {
     server.end('all of it')
     await Promise.all([ended(client), ended(server)])
     expect([...said].sort()).toEqual(['close', 'end', 'finish'])
+  })
+
+  it('ends and closes for who throws when it hears that there is no more', async () => {
+    const [server, client] = await ends.pair()
+    const thrown = await uncaughtWhile(async () => {
+      client.on('readable', () => {
+        if (client.read() === null) throw new Error('of the listener')
+      })
+      client.end('x')
+      server.resume()
+      await Promise.all([ended(client), ended(server)])
+    })
+    expect(thrown).toContainEqual(new Error('of the listener'))
+  })
+
+  it('tells the other end that it closes also when who is told of a lost write throws', async () => {
+    const [server, client] = await ends.pair(small)
+    const said = log(client)
+    client.write(Buffer.alloc(100_000), () => {
+      throw new Error('of the caller')
+    })
+    await nextTurn()
+    client.destroy()
+    server.resume()
+    await Promise.all([ended(client), ended(server)])
+    expect(said).toEqual(['of the caller', 'close'])
   })
 
   it('puts what is written in one turn after the first into the ring at once', async () => {

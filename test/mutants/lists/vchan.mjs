@@ -96,7 +96,7 @@ export default [
   },
   {
     file: 'src/vchan/inflow.ts',
-    find: 'if (!this.#reading && !this.#mustSleep()) this.#consumer.later()',
+    find: 'if (!this.#reading && !this.#asked && !this.#mustSleep()) this.#consumer.later()',
     replace: 'this.read()',
     tests: ring,
     breaks: 'a stream whose other end is faster leaves nobody else a turn',
@@ -114,5 +114,12 @@ export default [
     replace: 'const over = false',
     tests: stream,
     breaks: 'a writer whose other end is faster leaves nobody else a turn',
+  },
+  {
+    file: 'src/vchan/inflow.ts',
+    find: 'this.#asked = false\n    const',
+    replace: 'const',
+    tests: ring,
+    breaks: 'what came while nobody wanted it is never read',
   },
 ]
