@@ -17,7 +17,7 @@ const LAPS = 9
  * has one processor, which carries the stream as well.
  */
 const STREAMS = [
-  { ring: 1 << 20, warm: 2048 * MIB, lap: 32 * MIB, least: 0.6 },
+  { ring: 1 << 20, warm: 3072 * MIB, lap: 32 * MIB, least: 0.6 },
   { ring: 1 << 16, warm: 1024 * MIB, lap: 16 * MIB, least: 0.6 },
   { ring: 1 << 12, warm: 64 * MIB, lap: 2 * MIB, least: 0.4 },
 ]

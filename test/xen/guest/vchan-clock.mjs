@@ -27,7 +27,7 @@ export class Clock {
   #mark(all) {
     this.#marks.push(this.#now(all))
     const afterWarmUp = all < this.#warm ? this.#warm : Infinity
-    this.#next = Math.min(all + this.#lap, afterWarmUp)
+    this.#next = Math.min(this.#next + this.#lap, afterWarmUp)
   }
 
   #now(all) {

@@ -5,6 +5,8 @@ import { pattern } from './vchan-pattern.mjs'
 const CHUNK = 65536
 /** Round trips are timed in so many parts. */
 const PING_LAPS = 20
+/** Places in what is counted. */
+const [SENT, RECEIVED] = [0, 1]
 
 /**
  * What one end of a vchan sends and takes: the options of peers/vchan.c, on the stream of `Vchan`. Resolves when both are
@@ -20,9 +22,9 @@ class Traffic {
   #end
   #options
   #clock
-  #sent = 0
+  /** Bytes sent and received. Fields that outgrow 31 bits would make V8 compile again in the middle of what is measured. */
+  #moved = new Float64Array(2)
   #sentCrc = 0
-  #received = 0
   #receivedCrc = 0
   #over
   /** Ends the wait of `#put`. */
@@ -48,28 +50,29 @@ class Traffic {
       })
     })
     this.#end.on('drain', () => this.#goOn())
-    this.#moved()
+    this.#look()
     await Promise.race([Promise.all([this.#take(), this.#put()]), this.#over])
     return {
       ...(this.#error !== undefined && { error: this.#error }),
-      sent: this.#sent,
+      sent: this.#moved[SENT],
       sentCrc: this.#sentCrc,
-      received: this.#received,
+      received: this.#moved[RECEIVED],
       receivedCrc: this.#receivedCrc,
-      ...this.#clock.end(this.#sent + this.#received),
+      ...this.#clock.end(this.#moved[SENT] + this.#moved[RECEIVED]),
     }
   }
 
   async #put() {
     const { put, seed, chunk, plain } = this.#options
     const zeros = plain && Buffer.alloc(chunk)
-    while (this.#sent < put && this.#end.writable) {
-      const length = Math.min(chunk, put - this.#sent)
-      const bytes = plain ? zeros.subarray(0, length) : pattern(seed, this.#sent, length)
+    while (this.#moved[SENT] < put && this.#end.writable) {
+      const sent = this.#moved[SENT]
+      const length = Math.min(chunk, put - sent)
+      const bytes = plain ? zeros.subarray(0, length) : pattern(seed, sent, length)
       if (!plain) this.#sentCrc = crc32(bytes, this.#sentCrc)
-      this.#sent += length
+      this.#moved[SENT] += length
       if (!this.#end.write(bytes)) await this.#drained()
-      this.#moved()
+      this.#look()
     }
   }
 
@@ -85,24 +88,24 @@ class Traffic {
     return new Promise((resolve) => {
       this.#end.on('data', (chunk) => {
         if (!plain) this.#receivedCrc = crc32(chunk, this.#receivedCrc)
-        this.#received += chunk.length
+        this.#moved[RECEIVED] += chunk.length
         if (echo && this.#end.writable) this.#echo(chunk)
-        this.#moved()
-        if (this.#received >= take) resolve()
+        this.#look()
+        if (this.#moved[RECEIVED] >= take) resolve()
       })
       this.#end.once('end', resolve)
     })
   }
 
   #echo(chunk) {
-    this.#sent += chunk.length
+    this.#moved[SENT] += chunk.length
     if (this.#end.write(chunk)) return
     this.#end.pause()
     this.#end.once('drain', () => this.#end.resume())
   }
 
-  #moved() {
-    const all = this.#sent + this.#received
+  #look() {
+    const all = this.#moved[SENT] + this.#moved[RECEIVED]
     if (all >= this.#options.die) process.kill(process.pid, 'SIGKILL')
     this.#clock.moved(all)
   }
