@@ -72,7 +72,8 @@ export class Offer {
       grant.setUnmapNotify({ clearByte: Page.serverLive, port: channel.port }),
       this.meeting.publish(keys, self, domid, this.#signal),
     ])
-    for (const one of both) if (one.status === 'rejected') throw one.reason
+    // A port that cannot be named any more is what comes of the end of its channel, and not why.
+    for (const one of both) if (one.status === 'rejected') throw this.channel.ended ?? one.reason
   }
 
   /**

@@ -3,9 +3,11 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { Xen } from 'xen-grants'
 import { Vchan } from 'xen-grants/vchan'
+import { GrantError } from '../../dist/src/errors.js'
+import { Grant } from '../../dist/src/grants/grant.js'
 import { useDomains } from '../setup/domains.js'
 import { killers, mortalDomain } from '../setup/mortal-domain.js'
 import { finished, node } from '../setup/process.js'
@@ -215,6 +217,21 @@ describe('when the worker', () => {
       await warned
     },
   )
+
+  it('of a server that has its events dies before its pages name the port, it says so', async () => {
+    const xen = await open(SERVER, mortalDomain(world.xen, SERVER))
+    const store = await xen.store()
+    const warned = once(process, 'warning')
+    const setUnmapNotify = vi.spyOn(Grant.prototype, 'setUnmapNotify').mockImplementationOnce(async () => {
+      await store.waitFor(`${PATH}/ring-ref`, (value) => value !== undefined)
+      await killers.events(xen)
+      await warned
+      throw new GrantError('EINVAL', 'no such port')
+    })
+    expect((await rejection(openEnd('server', xen))).code).toBe('ERR_GRANTS_WORKER_DIED')
+    setUnmapNotify.mockRestore()
+    expect(await store.exists(PATH)).toBe(false)
+  })
 })
 
 describe('when', () => {

@@ -1,5 +1,6 @@
 // How the end of a domain is noticed, and a server that has been replaced.
 const hostile = ['test/vchan/hostile.test.ts']
+const death = ['test/vchan/death.test.ts']
 const ring = ['test/vchan/ring.test.ts']
 const stream = ['test/vchan/stream.test.ts']
 const sign = ['test/vchan/sign.test.ts']
@@ -121,5 +122,12 @@ export default [
     replace: 'const',
     tests: ring,
     breaks: 'what came while nobody wanted it is never read',
+  },
+  {
+    file: 'src/vchan/offer.ts',
+    find: 'this.channel.ended ?? one.reason',
+    replace: 'one.reason',
+    tests: death,
+    breaks: 'a server whose event worker dies is told that a port is invalid',
   },
 ]
