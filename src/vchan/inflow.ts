@@ -48,7 +48,7 @@ export class Inflow {
    */
   want(): void {
     this.#wanted = true
-    if (!this.#reading && !this.#asked && !this.#mustSleep()) this.#consumer.later()
+    if (!this.#reading && !this.#asked && this.#readyOrAsked() > 0) this.#consumer.later()
   }
 
   /** Takes what is wanted and there. Then the other end knows that it is to say when more is. @throws GrantError ERR_GRANTS_PROTOCOL */
@@ -72,12 +72,14 @@ export class Inflow {
     this.#asked = false
     const { reader } = this.#end
     const turn = new Turn()
-    while (this.#wanted && !this.#stopped && !this.#mustSleep()) {
+    while (this.#wanted && !this.#stopped) {
+      const ready = this.#readyOrAsked()
+      if (ready === 0) break
       if (turn.over) {
         this.#consumer.later()
         break
       }
-      const count = Math.min(reader.ready(), CHUNK_BYTES)
+      const count = Math.min(ready, CHUNK_BYTES)
       turn.spend(count)
       this.#give(count)
       // A writer that waits is woken by the first byte it gets room for: little room would make for little writes.
@@ -98,14 +100,16 @@ export class Inflow {
     }
   }
 
-  /** Whether there is nothing to take, after the other end has been asked to say when there is. */
-  #mustSleep(): boolean {
+  /** @returns bytes there are to take. 0: the other end has been asked to say when there are some */
+  #readyOrAsked(): number {
     const { reader } = this.#end
-    if (reader.ready() > 0) return false
+    const ready = reader.ready()
+    if (ready > 0) return ready
     this.#publish()
     this.#end.ask(Notify.written)
-    this.#asked = reader.ready() === 0
-    return this.#asked
+    const meanwhile = reader.ready()
+    this.#asked = meanwhile === 0
+    return meanwhile
   }
 
   /**

@@ -97,7 +97,7 @@ export default [
   },
   {
     file: 'src/vchan/inflow.ts',
-    find: 'if (!this.#reading && !this.#asked && !this.#mustSleep()) this.#consumer.later()',
+    find: 'if (!this.#reading && !this.#asked && this.#readyOrAsked() > 0) this.#consumer.later()',
     replace: 'this.read()',
     tests: ring,
     breaks: 'a stream whose other end is faster leaves nobody else a turn',
