@@ -4,22 +4,11 @@ import { expect, it } from 'vitest'
 import type { Xen } from 'xen-grants'
 import { connect, listen, type ServiceSocket, Vchan } from 'xen-grants/vchan'
 import { Live, Page } from '../../src/vchan/layout.js'
+import { uncaught } from '../setup/uncaught.js'
 import { ended, failure } from '../vchan/ends.js'
 import { CLIENT, exchange, NAME, OTHER, SERVER, useServices } from './shared-services.js'
 
 const net = useServices()
-/** The exception that nobody catches while that is done. */
-async function uncaught(work: () => Promise<unknown>): Promise<unknown> {
-  const thrown = once(process, 'uncaughtException')
-  const others = process.listeners('uncaughtException').slice(0, -1)
-  for (const one of others) process.off('uncaughtException', one)
-  try {
-    await work()
-    return (await thrown)[0]
-  } finally {
-    for (const one of others) process.on('uncaughtException', one)
-  }
-}
 
 /** Connects, and writes nonsense when it has been accepted. */
 async function hostileClient(xen: Xen): Promise<void> {
@@ -107,7 +96,7 @@ it('a listener that comes late gets the connections that came before', async () 
 
 it('what a listener throws is an uncaught exception, and the service goes on', async () => {
   const service = await net.listen()
-  const thrown = await uncaught(() => {
+  const [thrown] = await uncaught(() => {
     service.once('connection', (socket) => {
       net.keep(socket)
       throw new Error('of the listener')
@@ -249,7 +238,8 @@ it('what a listener for close throws is an uncaught exception, and close() resol
   service.once('close', () => {
     throw new Error('of the listener')
   })
-  expect(await uncaught(() => service.close())).toMatchObject({ message: 'of the listener' })
+  const [thrown] = await uncaught(() => service.close())
+  expect(thrown).toMatchObject({ message: 'of the listener' })
 })
 
 it('a client that fails before anybody has taken its connection does the program no harm', async () => {

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
 import type { Vchan } from 'xen-grants/vchan'
+import { uncaught } from '../setup/uncaught.js'
 import { rejection } from '../setup/xen.js'
 import { ended } from './ends.js'
 import { useSharedEnds } from './shared-ends.js'
@@ -29,21 +30,6 @@ async function whole(stream: Vchan): Promise<Buffer> {
 /** Calls back as `write` does, as a promise. */
 function written(stream: Vchan, data: string | Uint8Array): Promise<Error | null | undefined> {
   return new Promise((resolve) => stream.write(data, resolve))
-}
-
-/** What is thrown and caught by nobody meanwhile, which the runner would take for a failure. */
-async function uncaughtWhile(work: (thrown: readonly unknown[]) => Promise<void>): Promise<unknown[]> {
-  const thrown: unknown[] = []
-  const others = process.listeners('uncaughtException')
-  process.removeAllListeners('uncaughtException')
-  process.on('uncaughtException', (error) => thrown.push(error))
-  try {
-    await work(thrown)
-  } finally {
-    process.removeAllListeners('uncaughtException')
-    for (const other of others) process.on('uncaughtException', other)
-  }
-  return thrown
 }
 
 describe('a vchan as a stream', () => {
@@ -175,7 +161,7 @@ describe('a vchan as a stream', () => {
 
   it('leaves what a listener throws to the program, and goes on', async () => {
     const [server, client] = await ends.pair()
-    const uncaught = await uncaughtWhile(async (thrown) => {
+    const all = await uncaught(async (thrown) => {
       let heard = ''
       client.on('data', (chunk) => {
         heard += chunk
@@ -186,7 +172,7 @@ describe('a vchan as a stream', () => {
       await written(server, 'two')
       while (heard !== 'onetwo') await nextTurn()
     })
-    expect(uncaught).toEqual([new Error('of the listener')])
+    expect(all).toEqual([new Error('of the listener')])
     expect(client.destroyed).toBe(false)
   })
 
@@ -201,7 +187,7 @@ describe('a vchan as a stream', () => {
 
   it('ends and closes for who throws when it hears that there is no more', async () => {
     const [server, client] = await ends.pair()
-    const thrown = await uncaughtWhile(async () => {
+    const thrown = await uncaught(async () => {
       client.on('readable', () => {
         if (client.read() === null) throw new Error('of the listener')
       })
